@@ -13,7 +13,7 @@ use clawgate::platform;
 use clawgate::trace::{Clock, Env, FixedClock, Timestamp};
 use clawgate::web;
 
-/// The system clock.
+/// The clock of the system.
 struct WallClock;
 
 impl Clock for WallClock {

@@ -9,6 +9,9 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             ("hermes", "state.db"),
             ("crush", ".crush/crush.db"),
             ("goose", "sessions.db"),
+            ("zed", "threads.db"),
+            ("cursor", "globalStorage/state.vscdb"),
+            ("cursor", "36e6/f1ff/store.db"),
         ],
         data,
     );

@@ -8,7 +8,7 @@ use crate::sources;
 const ALL_AGENTS: &str = "all";
 
 /// Returns the ids of all agents.
-pub(crate) fn agent_ids() -> Vec<&'static str> {
+fn agent_ids() -> Vec<&'static str> {
     sources::REGISTRY.iter().map(|s| s.agent()).collect()
 }
 

@@ -36,7 +36,6 @@ pub struct AuditLog {
 pub struct AuditHead {
     /// Number of signatures up to this one.
     pub counter: u64,
-    /// Number of entries.
     pub entries: u64,
     /// Hash of the last of them.
     pub hash: String,

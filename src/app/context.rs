@@ -26,7 +26,7 @@ pub trait Progress: Send + Sync {
     }
 }
 
-/// Ignores progress.
+/// A progress display that shows nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;
 
@@ -125,7 +125,8 @@ const MAX_CACHED_BYTES: u64 = 32 << 20;
 
 /// The application: context, archive and configuration of one user.
 pub struct App {
-    pub ctx: Context,
+    pub(crate) ctx: Context,
+    /// Public for the tests, which change the archive as an attacker would. Interfaces call methods of `App`.
     pub archive: Archive,
     /// Configuration, as read when the application was opened.
     pub config: Config,

@@ -22,7 +22,7 @@ pub enum CheckResult {
     Ok,
     /// Worth knowing; nothing to do.
     Note,
-    /// Should be changed.
+    /// Works, but should be changed.
     Warn,
     /// Does not work or is unsafe.
     Bad,
@@ -31,10 +31,8 @@ pub enum CheckResult {
 /// A check and its result.
 #[derive(Debug, Clone, Serialize)]
 pub struct DoctorCheck {
-    /// What was checked.
     pub name: String,
     pub verdict: CheckResult,
-    /// What was found.
     pub detail: String,
     /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]

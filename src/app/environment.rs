@@ -13,7 +13,7 @@ use crate::app::shell::find_on_path;
 use crate::app::text::sanitize;
 use crate::trace::Env;
 
-/// Longest value that a note shows, in characters.
+/// Maximum length of a value that a note shows, in characters.
 const MAX_VALUE_CHARS: usize = 120;
 /// Name of the program on the search path.
 const PROGRAM: &str = "clawgate";
@@ -85,7 +85,6 @@ impl App {
     }
 }
 
-/// See [`App::unusual_environment`].
 fn unusual(env: &Env, endpoint: Option<&str>) -> Vec<EnvironmentNote> {
     let mut notes = Vec::new();
     let mut note = |name: &str, value: &str, effect: &str| {

@@ -16,7 +16,6 @@ use crate::workflow::{BadRepo, Refusal};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// An operation failed.
     Failed,
     /// The arguments are invalid.
     Usage,
@@ -103,10 +102,13 @@ impl Failure {
         self
     }
 
-    /// Adds a hint.
+    /// Adds a hint, which says what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        let hint = hint.into();
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
+        }
         self
     }
 
@@ -198,7 +200,9 @@ impl From<PublishError> for Failure {
         let failure = Failure::failed("publish", e.to_string());
         match e {
             PublishError::FolderTaken { .. } => failure.hint("clawgate prepare --folder NEW"),
-            PublishError::NoDataset { .. } => failure.hint("clawgate prepare --whole"),
+            PublishError::NoDataset { .. } | PublishError::OtherDataset { .. } => {
+                failure.hint("clawgate prepare --whole")
+            }
             PublishError::RowsOfOthers { .. } => failure.hint("clawgate prepare"),
             PublishError::OtherRows { .. } | PublishError::TooLargeToMerge { .. } => {
                 failure.hint("clawgate prepare --repo OWNER/OTHER")
@@ -224,4 +228,15 @@ failure_from! {
     RedactError => failed("redact"),
     RulesError => failed("rules"),
     SourceError => failed("source"),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_shown_once() {
+        let failure = Failure::usage("weak_passphrase", "Too short.").hint("clawgate keys init");
+        assert_eq!(failure.hint("clawgate keys init").hint("clawgate doctor").hints.len(), 2);
+    }
 }

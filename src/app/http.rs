@@ -8,7 +8,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Url, redirect};
 
 use crate::app::Failure;
-use crate::publish::is_loopback;
+use crate::publish::{client_builder, is_loopback};
 
 /// Maximum duration of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,7 +66,7 @@ impl Poster {
             map.insert(name, value);
         }
         map.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let mut builder = reqwest::Client::builder()
+        let mut builder = client_builder()
             .user_agent(concat!("clawgate/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .timeout(REQUEST_TIMEOUT);

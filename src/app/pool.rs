@@ -16,7 +16,7 @@ use crate::app::{Actor, App, Context, Failure, Progress, Quiet};
 /// Maximum number of idle archives. More are opened while more calls run at the same time.
 const MAX_IDLE: usize = 2;
 
-/// Idle archives.
+/// Open archives that no request uses at the moment.
 pub struct Pool {
     context: Context,
     idle: Mutex<Vec<PooledApp>>,

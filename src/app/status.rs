@@ -9,7 +9,7 @@ use crate::pricing::{format_count, pluralize};
 use crate::publish::check_free_folder;
 use crate::sources;
 use crate::store::{Inbox, Mark};
-use crate::trace::{SessionKey, Version};
+use crate::trace::{SessionKey, Timestamp, Version};
 use crate::workflow::{ArchiveFacts, Destination, NextStep, Phase, Refusal, Release, Target, next_step};
 
 use super::{Actor, App, Failure};
@@ -22,14 +22,13 @@ const MAX_LISTED_RELEASES: usize = 5;
 pub struct Next {
     /// Name of the MCP tool.
     pub tool: String,
-    /// Command line.
+    /// The command as it is typed.
     pub command: String,
 }
 
 /// The state that the user's work has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkflowState {
-    /// Nothing was scanned.
     NoScan,
     /// A scan found no sessions.
     NoSessions,
@@ -107,16 +106,18 @@ pub struct ReleaseBrief {
     pub destination: Option<Destination>,
     /// The commit, if the release is published.
     pub commit: Option<String>,
+    /// When it last changed.
+    pub changed: Timestamp,
 }
 
-/// The overview.
+/// State of the archive and of the current release, and the next step.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// Version of this program.
     pub version: &'static str,
     /// When the last scan ended.
     pub last_scan: Option<String>,
-    /// Sessions by agent.
+    /// Number of sessions by agent id.
     pub by_agent: BTreeMap<String, u64>,
     /// Sessions by triage mark.
     pub by_status: BTreeMap<String, u64>,
@@ -165,7 +166,8 @@ impl App {
     pub fn workflow_status(&self) -> Result<WorkflowStatus, Failure> {
         if let Some(mut open) = self.load_release(None)? {
             self.preview_sync(&mut open)?;
-            if !open.release.phase.is_final() && !self.is_sealed_intact(&open)? {
+            let phase = self.effective_phase(&open)?;
+            if phase == Phase::Draft && open.release.phase != Phase::Draft {
                 let id = open.release.id;
                 let note = format!("The sealed files of {id} were changed or deleted after the preparation.");
                 let state = WorkflowState::Release(Phase::Draft);
@@ -206,8 +208,6 @@ impl App {
                     .or_else(|| why_again.clone())
                     .or_else(|| self.approvals_note(release)),
             };
-            // The approval counts for nothing without a receipt that covers what would be published.
-            let phase = if why_again.is_some() { Phase::Confirmed } else { release.phase };
             let state = WorkflowState::Release(phase);
             return Ok(WorkflowStatus::new(state, Some(open.release.id), next, note));
         }
@@ -259,7 +259,7 @@ impl App {
                 "Release {release} is published. Approved since then: {}.",
                 sessions(last.unpublished as u64)
             );
-            return Ok((self.prepare_step(), Some(note)));
+            return Ok((NextStep::prepare_new(), Some(note)));
         }
         Ok(match self.undecided(&outside)? {
             0 if outside.is_empty() => (
@@ -336,9 +336,14 @@ impl App {
 
     /// Why an approved release has to be signed again, so that it is only confirmed. `None` for other releases.
     pub(crate) fn why_approval_is_void(&self, release: &Release) -> Option<String> {
-        // What cannot be read is reported by the command that needs it.
-        let is_approved = release.phase == Phase::Approved;
-        is_approved.then(|| self.why_sign_again(&release.id).ok().flatten()).flatten()
+        if release.phase != Phase::Approved {
+            return None;
+        }
+        match self.why_sign_again(&release.id) {
+            Ok(why) => why,
+            // A receipt that cannot be read approves nothing.
+            Err(failure) => Some(format!("{} The release has to be signed again.", failure.message)),
+        }
     }
 
     /// Whether the person has an approver key. A key file that cannot be read is reported by the commands that need it.
@@ -400,13 +405,21 @@ impl App {
                 ),
             };
         }
-        let agents: Vec<&str> = sources::REGISTRY.iter().map(|s| s.name()).collect();
+        // The last source is that of converted logs of other agents.
+        let agents = sources::REGISTRY.len() - 1;
         format!(
-            "No agent logs were found in {}. clawgate looks for {}. `clawgate doctor` lists the directories, and \
-             `clawgate demo` runs the workflow on sample data.",
-            self.ctx.env.home.display(),
-            agents.join(", ")
+            "No agent logs were found in {}. clawgate knows the logs of {agents} agents: `clawgate doctor` lists them with \
+             their directories, and `clawgate demo` runs the workflow on sample data.",
+            self.ctx.env.home.display()
         )
+    }
+
+    /// Whether the archive was scanned at least once.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive cannot be read.
+    pub fn was_scanned(&self) -> Result<bool, Failure> {
+        Ok(self.archive.meta("last_scan")?.is_some())
     }
 
     /// The overview of the archive and the releases.
@@ -418,14 +431,8 @@ impl App {
         for head in self.archive.releases()?.into_iter().take(MAX_LISTED_RELEASES) {
             let Some(mut open) = self.load_release(Some(&head.id))? else { continue };
             self.preview_sync(&mut open)?;
-            // A release whose sealed files were changed has to be prepared again.
-            let is_void = !open.release.phase.is_final() && !self.is_sealed_intact(&open)?;
+            let state = self.effective_phase(&open)?;
             let r = open.release;
-            let state = match is_void {
-                true => Phase::Draft,
-                false if self.why_approval_is_void(&r).is_some() => Phase::Confirmed,
-                false => r.phase,
-            };
             releases.push(ReleaseBrief {
                 release: head.id,
                 state,
@@ -433,6 +440,7 @@ impl App {
                 digest: r.digest().map(str::to_owned),
                 destination: r.destination,
                 commit: r.published.map(|p| p.commit),
+                changed: head.updated,
             });
         }
         Ok(Status {

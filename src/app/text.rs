@@ -61,6 +61,11 @@ fn is_emoji(c: char) -> bool {
         | '\u{1f000}'..='\u{1faff}')
 }
 
+/// Sanitizes text and joins its lines with single spaces.
+pub fn one_line(text: &str) -> String {
+    sanitize(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Encloses untrusted text between tags with a random nonce, so that the text cannot contain its own closing tag.
 pub fn fence(nonce: &str, text: &str) -> String {
     format!("<untrusted-{nonce}>\n{text}\n</untrusted-{nonce}>")

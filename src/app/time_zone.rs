@@ -2,7 +2,9 @@
 
 use jiff::tz::TimeZone;
 
+use crate::app::text::one_line;
 use crate::app::{App, Failure};
+use crate::trace::Timestamp;
 
 /// The name of a local zone that the system does not name.
 const UNNAMED: &str = "local";
@@ -10,11 +12,32 @@ const UNNAMED: &str = "local";
 /// Characters of a wrong name that an error repeats.
 const MAX_SHOWN_CHARS: usize = 80;
 
-/// Largest file of a time zone that is read. The real ones have a few kB.
+/// Maximum size of a time zone file that is read. The real ones have a few kB.
 const MAX_ZONE_BYTES: u64 = 1 << 20;
 
 /// Where systems keep their time zones.
 const ZONE_DIRECTORY: &str = "/usr/share/zoneinfo/";
+
+/// Parses RFC 3339, `YYYY-MM-DD`, `today` or `yesterday` (the first instant of the day in `zone`), or an age such as
+/// `7d`, `24h`, `30m`, `2w`. `argument` is the name of the argument that has the text.
+///
+/// # Errors
+/// Returns a [`Failure`] if the text is none of these.
+pub fn parse_instant(
+    argument: &str,
+    text: &str,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Result<Timestamp, Failure> {
+    Timestamp::parse_human(text, now, zone).ok_or_else(|| {
+        let message = format!(
+            "{argument} {:?} is not a time. It must be RFC 3339 (2026-11-20T16:00:00Z), a date (2026-11-20), today, \
+             yesterday, or an age such as 7d.",
+            one_line(text)
+        );
+        Failure::usage("bad_time", message)
+    })
+}
 
 impl App {
     /// Returns a time zone and its name: the given one, else that of the configuration, else the local one.

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::app::environment::EnvironmentNote;
-use crate::app::release::{Approval, ApprovalScreen, EarlierRows, HeadNote, Preview, ProjectRows, Statement};
+use crate::app::release::{Approval, ApprovalScreen, HeadNote, Preview, ProjectRows, Statement};
 use crate::app::{Failure, Kind};
-use crate::gate::PolicyVerdict;
+use crate::gate::{EarlierCounts, PolicyVerdict};
 use crate::workflow::{Actor, Destination, NameScan, Target, Visibility};
 
 use super::format::{format_count, pluralize};
@@ -16,6 +16,8 @@ use super::time_args::Times;
 
 /// Values and strings that one line names.
 const MAX_NAMED: usize = 6;
+/// Characters of a name that are shown.
+const MAX_NAME_CHARS: usize = 40;
 /// Characters of a statement that are shown.
 const MAX_STATEMENT_CHARS: usize = 60;
 /// Width of the labels.
@@ -28,15 +30,32 @@ pub(super) fn ask(
     command: &str,
     times: &Times,
 ) -> Result<(), Failure> {
-    terminal.print_styled(&format!("\n{}", render(&shown.preview, &shown.shown, times)))?;
+    let screen = &shown.preview.approval;
+    terminal.print_styled(&format!(
+        "\n{}{}",
+        in_full(screen),
+        render(&shown.preview, &shown.shown, times).trim_end()
+    ))?;
     match &shown.preview.destination {
-        Some(destination) => ask_name(terminal, destination, command),
+        Some(destination) => ask_name(terminal, destination, shown.preview.rows, command),
         None => Err(Failure::failed("no_destination", "The release has no destination.").hint(command)),
     }
 }
 
-/// Asks the person to type the name of the destination.
+/// Says who will be able to read how many rows, and asks the person to type the name of the destination.
 pub(super) fn ask_name(
+    terminal: &mut Terminal,
+    destination: &Destination,
+    rows: u64,
+    command: &str,
+) -> Result<(), Failure> {
+    // Directly above the question, so that no long list pushes it off the screen.
+    terminal.print_styled(&audience(destination.visibility, rows))?;
+    type_name(terminal, destination, command)
+}
+
+/// Asks the person to type the name of the destination.
+pub(super) fn type_name(
     terminal: &mut Terminal,
     destination: &Destination,
     command: &str,
@@ -55,6 +74,56 @@ pub(super) fn ask_name(
     }
     let message = "The name does not match. Nothing was signed.";
     Err(Failure::new(Kind::Refused, "name_mismatch", message).hint(command))
+}
+
+/// Who will be able to read how many rows.
+fn audience(visibility: Visibility, rows: u64) -> String {
+    let rows = pluralize(rows, "row");
+    match visibility {
+        Visibility::Public => red(&format!("PUBLIC: everyone will be able to read {rows}")),
+        Visibility::Private => bold(&format!("private: {rows}")),
+    }
+}
+
+/// Everything of which the screen names only the first ones. Empty if it names all.
+fn in_full(screen: &ApprovalScreen) -> String {
+    let lists: [(&str, Vec<String>); 3] = [
+        ("No longer excluded", screen.exclusions_removed.iter().map(|p| plain(p)).collect()),
+        ("No longer redacted", screen.strings_removed.iter().map(|s| plain(s)).collect()),
+        ("Unusual in the environment", screen.environment.iter().map(|note| plain(&note.line())).collect()),
+    ];
+    let long = lists.into_iter().map(|(title, items)| list_in_full(title, &items));
+    std::iter::once(projects_in_full(&screen.projects)).chain(long).collect()
+}
+
+/// All projects of the rows, if the screen names only the first ones.
+pub(super) fn projects_in_full(projects: &[ProjectRows]) -> String {
+    list_in_full("All projects of the rows", &projects.iter().map(project_rows).collect::<Vec<_>>())
+}
+
+fn list_in_full(title: &str, items: &[String]) -> String {
+    match items.len() > MAX_NAMED {
+        true => format!("{title} ({}):\n  {}\n\n", items.len(), items.join("\n  ")),
+        false => String::new(),
+    }
+}
+
+fn project_rows(p: &ProjectRows) -> String {
+    format!("{} ({})", plain(&p.project), format_count(p.rows))
+}
+
+/// An untrusted name as one line without wide gaps, which could look like the beginning of another line.
+fn plain(name: &str) -> String {
+    one_line(name).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A name of which the screen shows the beginning.
+fn short(name: &str) -> String {
+    let name = plain(name);
+    match name.char_indices().nth(MAX_NAME_CHARS) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name,
+    }
 }
 
 /// Lists what is unusual in the environment, before a passphrase is asked for.
@@ -76,13 +145,13 @@ fn render(p: &Preview, shown: &str, times: &Times) -> String {
     let mut line = |label: &str, text: String| out.push_str(&labelled(label, &text));
     line("rows", rows_line(screen.rows, (p.files.len() as u64, screen.bytes), &screen.projects));
     if let Some(earlier) = &screen.earlier {
-        line(if earlier.adds { "adds to" } else { "replaces" }, earlier_line(earlier));
+        line(earlier_label(&earlier.counts), earlier_line(&earlier.counts));
     }
     if let Some(head) = &screen.head {
         line("on top of", head_line(head));
     }
     if !screen.exclusions_removed.is_empty() {
-        let projects = all(screen.exclusions_removed.iter().map(|p| one_line(p)), "");
+        let projects = listed(screen.exclusions_removed.iter().map(|p| short(p)), "");
         line("scope", format!("{}; {SINCE_WHEN}", red(&format!("NO LONGER excluded: {projects}"))));
     }
     line("review", read(screen));
@@ -99,8 +168,12 @@ fn render(p: &Preview, shown: &str, times: &Times) -> String {
         }
     }
     line("other keys", other_keys(screen));
-    for note in &screen.environment {
+    for note in screen.environment.iter().take(MAX_NAMED) {
         line("environment", yellow(&one_line(&note.line())));
+    }
+    if screen.environment.len() > MAX_NAMED {
+        let more = screen.environment.len() - MAX_NAMED;
+        line("environment", yellow(&format!("{more} more, listed above")));
     }
     line("audit log", audit_log(screen, times));
     line("digest", bold(&p.digest));
@@ -140,7 +213,7 @@ pub(super) fn destination_lines(d: &Destination, endpoint: Option<&str>, proxy: 
     out + &labelled("licence", &one_line(d.licence.as_deref().unwrap_or("none")))
 }
 
-/// The first few texts, and the number of the others.
+/// The first few texts, and the number of the others, which are in full above the screen.
 pub(super) fn listed(items: impl Iterator<Item = String>, empty: &str) -> String {
     let items: Vec<String> = items.collect();
     if items.is_empty() {
@@ -154,26 +227,24 @@ pub(super) fn listed(items: impl Iterator<Item = String>, empty: &str) -> String
     out
 }
 
-/// All texts, for what the person who signs has to see in full: the projects that leave, and what is protected no longer.
-fn all(items: impl Iterator<Item = String>, empty: &str) -> String {
-    let items: Vec<String> = items.collect();
-    if items.is_empty() { empty.to_owned() } else { items.join(", ") }
-}
-
-/// Number and projects of the rows, and number and size of the files. Every project is named.
+/// Number and projects of the rows, and number and size of the files.
 pub(super) fn rows_line(rows: u64, (files, bytes): (u64, u64), projects: &[ProjectRows]) -> String {
-    let names = projects.iter().map(|p| format!("{} ({})", one_line(&p.project), format_count(p.rows)));
+    let names = projects.iter().map(|p| format!("{} ({})", short(&p.project), format_count(p.rows)));
     format!(
         "{} in {}, of {}: {}",
         pluralize(rows, "row"),
         files_size(files, bytes),
         pluralize(projects.len() as u64, "project"),
-        all(names, "none")
+        listed(names, "none")
     )
 }
 
+pub(super) fn earlier_label(e: &EarlierCounts) -> &'static str {
+    if e.adds { "adds to" } else { "replaces" }
+}
+
 /// What happens to the rows that are at the destination.
-fn earlier_line(e: &EarlierRows) -> String {
+pub(super) fn earlier_line(e: &EarlierCounts) -> String {
     let there = format!(
         "the {} there of {} (`clawgate releases`)",
         pluralize(e.rows, "row"),
@@ -199,14 +270,23 @@ fn head_line(head: &HeadNote) -> String {
         n => format!(
             "{} of others untouched: {}",
             pluralize(n, "file"),
-            listed(head.files.iter().map(|f| one_line(f)), "")
+            listed(head.files.iter().map(|f| short(f)), "")
         ),
     };
     let put_back = match head.put_back {
         0 => String::new(),
         n => yellow(&format!("; {} withdrawn before: deleted again", pluralize(n, "row"))),
     };
-    format!("commit {commit}; {} of others in the new files{put_back}; {files}", pluralize(head.rows, "row"))
+    let replaced = match head.replaced.len() as u64 {
+        0 => String::new(),
+        n => yellow(&format!(
+            "; REPLACES or deletes {} of others: {}",
+            pluralize(n, "file"),
+            listed(head.replaced.keys().map(|f| short(f)), "")
+        )),
+    };
+    let rows = pluralize(head.rows, "row");
+    format!("commit {commit}; {rows} of others in the new files{put_back}{replaced}; {files}")
 }
 
 fn read(screen: &ApprovalScreen) -> String {
@@ -241,7 +321,7 @@ fn strings(screen: &ApprovalScreen) -> String {
     match screen.strings_removed.is_empty() {
         true => format!("always redacted: {now}"),
         false => {
-            let removed = all(screen.strings_removed.iter().map(|s| one_line(s)), "");
+            let removed = listed(screen.strings_removed.iter().map(|s| one_line(s)), "");
             format!(
                 "always redacted: {now}; {}; {SINCE_WHEN}",
                 red(&format!("NO LONGER redacted: {removed}"))
@@ -274,7 +354,7 @@ fn statements(statements: &[Statement]) -> String {
 pub(super) fn policy_line(policy: &PolicyVerdict) -> String {
     let Some(source) = &policy.source else { return format!("none; level {} or higher", policy.level) };
     let rows = policy.max_rows.map(|n| format!(", at most {}", pluralize(n, "row"))).unwrap_or_default();
-    let rules = all(policy.rules.iter().map(|rule| one_line(rule)), "none");
+    let rules = listed(policy.rules.iter().map(|rule| one_line(rule)), "none");
     let source = one_line(&source.display().to_string());
     format!("{source}: level {} or higher{rows}; rules that match: {rules}", policy.level)
 }
@@ -305,15 +385,33 @@ mod tests {
     use crate::cli::wrap::wrap;
 
     #[test]
-    fn every_project_that_leaves_is_named_on_lines_that_fit() {
-        let names: Vec<String> = (1..=30).map(|n| format!("client-project-{n:02} (12)")).collect();
-        let line = format!("{:LABEL_WIDTH$}{}\n", "rows", all(names.iter().cloned(), "none"));
-        for width in [80, 100] {
-            let shown = wrap(&line, Some(width));
-            assert!(shown.lines().all(|l| l.chars().count() <= width), "{shown}");
-            for n in 1..=30 {
-                assert!(shown.contains(&format!("client-project-{n:02}")), "{n}: {shown}");
-            }
-        }
+    fn a_long_list_is_in_full_above_the_screen_and_does_not_push_the_destination_off_it() {
+        let projects: Vec<ProjectRows> = (1..=60)
+            .map(|n| ProjectRows {
+                project: format!("{}{n:02}", "a-long-name-of-a-client-".repeat(4)),
+                rows: 2,
+            })
+            .collect();
+        let line = labelled("rows", &rows_line(120, (3, 9_000), &projects));
+        assert!(wrap(&line, Some(80)).lines().count() <= 8, "{line}");
+        assert!(line.contains(" and 54 more"), "{line}");
+        let above = projects_in_full(&projects);
+        assert!(projects.iter().all(|p| above.contains(&p.project)), "{above}");
+        assert_eq!(projects_in_full(&projects[..6]), "");
+    }
+
+    #[test]
+    fn a_name_cannot_look_like_another_line_of_the_screen() {
+        let hostile = format!("shop{}\n\nstrings  always redacted", "\u{a0}".repeat(70));
+        let shown = short(&hostile);
+        assert!(!shown.contains("  ") && !shown.contains('\u{a0}') && !shown.contains('\n'), "{shown:?}");
+        assert_eq!(short("calc-app"), "calc-app");
+        assert_eq!(short(&"é".repeat(90)).chars().count(), MAX_NAME_CHARS + 1);
+    }
+
+    #[test]
+    fn the_line_above_the_question_says_who_can_read_how_many_rows() {
+        assert!(audience(Visibility::Public, 16).contains("PUBLIC: everyone will be able to read 16 rows"));
+        assert!(audience(Visibility::Private, 1).contains("private: 1 row"));
     }
 }

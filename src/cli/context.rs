@@ -376,7 +376,11 @@ impl CliContext {
 
     /// Prints the next step of the workflow.
     pub fn print_next_step(&mut self) -> Result<(), CommandError> {
-        let position = self.app()?.workflow_status()?;
+        let mut position = self.app()?.workflow_status()?;
+        if self.help.strip_suffix(" --help") == Some(&position.next.command) {
+            // A command does not send people to itself.
+            position.next.command.clear();
+        }
         self.print(&render_next_step(&position, &self.help))
     }
 
@@ -554,7 +558,9 @@ fn render_next_step(position: &WorkflowStatus, help: &str) -> String {
     if let Some(note) = &position.note {
         text.push_str(&format!("{} {}\n", yellow("note:"), sanitize(note)));
     }
-    text.push_str(&step_lines(&position.next.command, help));
+    if !position.next.command.is_empty() {
+        text.push_str(&step_lines(&position.next.command, help));
+    }
     text
 }
 

@@ -29,6 +29,18 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("segment", &["clawgate segment claude:295d0175 --gap 2h"]),
+    (
+        "export",
+        &[
+            "clawgate export --list",
+            "clawgate export --format messages --output training",
+            "clawgate export --format traces --session claude:295d0175 --output for-a-colleague",
+        ],
+    ),
+    ("import", &["clawgate import conversations.jsonl", "clawgate import hub:alice/my-traces"]),
+    ("diff", &["clawgate diff old-export new-export"]),
+    ("bundle create", &["clawgate bundle create claude:295d0175"]),
+    ("bundle export", &["clawgate bundle export --format messages --output training"]),
     ("forget", &["clawgate forget claude:295d0175", "clawgate forget --project shop-api --before 90d"]),
     (
         "redact",
@@ -266,7 +278,7 @@ mod tests {
                 let source = std::fs::read_to_string(&path).unwrap();
                 for hint in hints(&source).iter().filter(|hint| hint.starts_with("clawgate ")) {
                     let (command, _) = crate::app::command_of_hint(hint);
-                    // A score is a number, and `...` stands for more of the same.
+                    // A score is a number, and `...` means more of the same.
                     let command = command.replace(" N ", " 4 ").replace("...", "x");
                     let parsed = command_line(None).try_get_matches_from(words(&command));
                     let is_help = |e: &clap::Error| e.kind() == clap::error::ErrorKind::DisplayHelp;

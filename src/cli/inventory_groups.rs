@@ -76,7 +76,7 @@ mod tests {
             groups(&all).iter().map(|g| (g.domain.clone(), g.items.len())).collect();
         assert_eq!(found, [("example.com".to_owned(), 3), ("dev".to_owned(), 3)]);
         assert_eq!(domain("https://user@Wiki.Example.com:8080/x", 2).as_deref(), Some("example.com"));
-        assert_eq!(domain("example.com", 2), None, "the domain itself is no host below it");
+        assert_eq!(domain("example.com", 2), None, "the domain itself is not a host below it");
         assert_eq!(domain("README.md/", 2), None);
     }
 }

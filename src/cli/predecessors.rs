@@ -11,22 +11,15 @@ struct Predecessor {
 
 const PREDECESSORS: &[Predecessor] = &[
     Predecessor {
-        names: &["export"],
-        here: "`clawgate prepare --folder DIR` redacts the approved sessions and seals the rows, and \
-               `clawgate prepare --no-thinking` leaves out the reasoning; `clawgate review`, or `clawgate pii-review` for another reviewer, reads them; and \
-               `clawgate sign` writes them to the folder or publishes them",
-        next: "clawgate prepare --help",
-    },
-    Predecessor {
         names: &["share", "upload", "push", "bundle-share"],
         here: "a release is shared in four steps: `clawgate prepare`, `clawgate review`, `clawgate confirm` and \
                `clawgate sign`, which publishes it; `clawgate preview` shows what would be published",
         next: "clawgate status",
     },
     Predecessor {
-        names: &["bundle", "bundles", "bundle-create"],
-        here: "a bundle is a release, and `clawgate prepare` makes one of the approved sessions",
-        next: "clawgate prepare --help",
+        names: &["bundles", "bundle-create"],
+        here: "a bundle is a release, and `clawgate bundle create` makes one of the approved sessions",
+        next: "clawgate bundle --help",
     },
     Predecessor {
         names: &["bundle-list"],
@@ -40,9 +33,8 @@ const PREDECESSORS: &[Predecessor] = &[
     },
     Predecessor {
         names: &["bundle-export"],
-        here: "a bundle is a release; `clawgate prepare --folder DIR` prepares one for a folder, and `clawgate sign` \
-               writes it",
-        next: "clawgate prepare --help",
+        here: "a bundle is a release, and `clawgate bundle export` writes its sessions to a folder",
+        next: "clawgate bundle export --help",
     },
     Predecessor {
         names: &["card"],

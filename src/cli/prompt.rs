@@ -34,7 +34,7 @@ pub(super) fn person_absent(env: &Env) -> Option<String> {
 pub(super) struct Terminal {
     input: BufReader<File>,
     output: File,
-    /// Width in columns.
+    /// Width of the terminal in columns.
     width: usize,
     waiting: Arc<AtomicBool>,
     cancel: Arc<AtomicBool>,

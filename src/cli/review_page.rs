@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_imitates_a_speaker_is_no_heading_wherever_a_chunk_begins() {
+    fn what_imitates_a_speaker_is_not_a_heading_wherever_a_chunk_begins() {
         let forged =
             serde_json::json!([{ "role": "user", "content": "Publish it.", "tool_uses": [{ "tool": "t" }] }]);
         let row = serde_json::json!({ "messages": [{

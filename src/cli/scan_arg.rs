@@ -1,7 +1,7 @@
 //! The option of commands that show sessions, or prepare a release of them: they read new log entries first.
 //!
-//! Commands that decide about what was shown (`approve`, `block`, `scope --confirm`) do not, so that nothing is decided about
-//! that nobody has seen.
+//! Commands that decide about what was shown (`approve`, `block`, `scope --confirm`) do not, so that no decision covers
+//! sessions nobody has seen.
 
 use crate::app::{App, Failure};
 

@@ -14,7 +14,7 @@ use super::time_args::Times;
 /// Folded reasoning shows this many lines.
 const MAX_FOLDED_REASONING_LINES: usize = 6;
 
-/// What [`render`] unfolds.
+/// Which parts of a session [`render`] shows in full.
 pub(super) struct ViewOptions {
     /// Unfold every tool call and all reasoning.
     pub full: bool,

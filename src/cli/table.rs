@@ -6,9 +6,9 @@
 use anstyle::Style;
 use unicode_width::UnicodeWidthChar;
 
-use crate::app::text::sanitize;
+pub(super) use crate::app::text::one_line;
 
-/// Spaces between columns.
+/// Number of spaces between columns.
 const COLUMN_GAP: usize = 2;
 
 /// The part of a cell that is left out if the cell is too long.
@@ -335,11 +335,6 @@ impl Table {
         out.push_str(&line);
         out.push('\n');
     }
-}
-
-/// Sanitizes text and joins its lines with single spaces.
-pub(super) fn one_line(text: &str) -> String {
-    sanitize(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the columns that text takes on a terminal. Terminals disagree about joined emoji, so each character counts by

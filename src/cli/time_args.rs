@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use crate::app::Failure;
+use crate::app::time_zone::parse_instant;
 use crate::trace::Timestamp;
 
 use super::render::dim;
@@ -55,22 +56,6 @@ impl TimeRange {
         }
         Ok((since, until))
     }
-}
-
-/// Parses RFC 3339, `YYYY-MM-DD`, `today` or `yesterday` (the first instant of the day in `zone`), or an age such as
-/// `7d`, `24h`, `30m`, `2w`. `option` is the option that has the text.
-///
-/// # Errors
-/// Returns a [`Failure`] if the text is none of these.
-fn parse_instant(option: &str, text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Failure> {
-    Timestamp::parse_human(text, now, zone).ok_or_else(|| {
-        let message = format!(
-            "{option} {:?} is not a time. It must be RFC 3339 (2026-11-20T16:00:00Z), a date (2026-11-20), today, \
-             yesterday, or an age such as 7d.",
-            one_line(text)
-        );
-        Failure::usage("bad_time", message)
-    })
 }
 
 /// Like [`parse_instant`], for an option that may be absent.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::layout::data_files;
 use super::{Format, ReleaseSummary, SessionCounts};
 use crate::workflow::sample_size;
 
@@ -38,8 +39,23 @@ fn front_matter(out: &mut String, s: &ReleaseSummary, format: &dyn Format) {
     out.push_str(
         "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*.jsonl\n",
     );
-    if let Some(features) = format.features() {
-        let _ = write!(out, "dataset_info:\n  features:\n{features}");
+    for config in &s.head.configs {
+        let path = yaml(data_files(*config));
+        let _ = write!(out, "- config_name: {config}\n  data_files:\n  - split: train\n    path: {path}\n");
+    }
+    match (format.features(), s.head.configs.is_empty()) {
+        (Some(features), true) => {
+            let _ = write!(out, "dataset_info:\n  features:\n{features}");
+        }
+        (features, _) => {
+            out.push_str("dataset_info:\n");
+            let further = s.head.configs.iter().map(|c| (c.as_str(), super::format(*c).features()));
+            for (name, features) in std::iter::once(("default", features)).chain(further) {
+                if let Some(features) = features {
+                    let _ = write!(out, "- config_name: {name}\n  features:\n{features}");
+                }
+            }
+        }
     }
     out.push_str("---\n");
 }
@@ -59,7 +75,7 @@ fn tags(s: &ReleaseSummary) -> Vec<String> {
 }
 
 /// A name as a tag: lower-case letters, digits, `.`, `_` and `-`. `None` if nothing remains.
-fn tag(name: &str) -> Option<String> {
+pub(super) fn tag(name: &str) -> Option<String> {
     let plain: String = name
         .chars()
         .map(|c| c.to_ascii_lowercase())
@@ -70,7 +86,7 @@ fn tag(name: &str) -> Option<String> {
     (!plain.is_empty()).then(|| plain.to_owned())
 }
 
-fn size_category(sessions: u64) -> &'static str {
+pub(super) fn size_category(sessions: u64) -> &'static str {
     match sessions {
         0..1_000 => "n<1K",
         1_000..10_000 => "1K<n<10K",
@@ -175,6 +191,22 @@ fn loading(out: &mut String, s: &ReleaseSummary, format: &dyn Format) {
         format.describe(),
         format.columns()
     );
+    for config in &s.head.configs {
+        let f = super::format(*config);
+        let _ = write!(
+            out,
+            "\nConfiguration `{config}`: {} {}\n\n```python\nfrom datasets import load_dataset\n\n\
+             {config} = load_dataset({}, \"{config}\", split=\"train\")\n```\n",
+            f.describe(),
+            f.columns(),
+            serde_json::Value::from(repo)
+        );
+    }
+    if !s.head.configs.is_empty() {
+        out.push_str(
+            "\nThe other configurations are made from the rows alone and show nothing more than they do.\n",
+        );
+    }
 }
 
 /// Says how the rows are read before a signature. The card is sealed before that, so the figures are in the provenance file.
@@ -190,31 +222,36 @@ fn reading(out: &mut String, s: &ReleaseSummary) {
 
 /// Explains how anyone can compute the digest that the owner approved.
 fn provenance(out: &mut String, s: &ReleaseSummary) {
+    let patterns = || s.head.configs.iter().map(|config| data_files(*config));
+    let named: Vec<String> = patterns().map(|pattern| format!(", `{pattern}`")).collect();
+    let globbed: Vec<String> = patterns().map(|pattern| format!(", *root.glob(\"{pattern}\")")).collect();
     let _ = write!(
         out,
         "\n## Provenance\n\nMade by clawgate {}. The owner approved one digest over exactly these files: the SHA-256 \
-         of the sorted list of path, SHA-256 and size of `README.md`, `metadata.json` and `data/train-?????.jsonl`. \
+         of the sorted list of path, SHA-256 and size of `README.md`, `metadata.json` and `data/train-?????.jsonl`{}. \
          `metadata.json` contains the SHA-256 of every row. `provenance.json` is a statement about these files that the \
          owner's key signed: the rules, how much was read and by whom, and the digest. It is not a part of the digest; \
          `clawgate verify` checks a copy against it. A release that was added later has its rows in \
          `data/train-<release>-?????.jsonl`, and its own figures and statement in `additions/<release>/`; the figures \
          above do not count it. To compute the digest of a downloaded copy:\n\n\
          ```python\nimport hashlib, pathlib\n\nroot = pathlib.Path(\"path/to/copy\")\nfiles = \
-         [root / \"README.md\", root / \"metadata.json\", *root.glob(\"data/train-?????.jsonl\")]\ndigest = hashlib.sha256()\n\
+         [root / \"README.md\", root / \"metadata.json\", *root.glob(\"data/train-?????.jsonl\"){}]\ndigest = hashlib.sha256()\n\
          for file in sorted(files, key=lambda f: f.relative_to(root).as_posix()):\n    data = file.read_bytes()\n    \
          sha256 = hashlib.sha256(data).hexdigest()\n    \
          digest.update(f\"{{file.relative_to(root).as_posix()}}\\0{{sha256}}\\0{{len(data)}}\\n\".encode())\n\
          print(digest.hexdigest())\n```\n",
-        md(&s.head.clawgate_version)
+        md(&s.head.clawgate_version),
+        named.concat(),
+        globbed.concat()
     );
 }
 
-fn plural(n: u64, one: &str) -> String {
+pub(super) fn plural(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
 /// A YAML double-quoted scalar.
-fn yaml(text: &str) -> String {
+pub(super) fn yaml(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
@@ -232,7 +269,7 @@ fn yaml(text: &str) -> String {
 }
 
 /// Text for Markdown on one line, escaped so that it contains neither Markdown nor HTML.
-fn md(text: &str) -> String {
+pub(super) fn md(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -260,6 +297,7 @@ pub(super) mod tests {
             licence: Some("cc-by-4.0".into()),
             generated: "2026-11-20".into(),
             format: FormatId::Rows,
+            configs: Vec::new(),
             rules_version: "r1".into(),
             policy: "p1".into(),
             clawgate_version: "0.1.0".into(),
@@ -323,6 +361,22 @@ pub(super) mod tests {
             path: data/train-*.jsonl
         "#);
         assert!(front.contains("dataset_info:\n  features:\n  - name: session_id\n"));
+    }
+
+    #[test]
+    fn each_configuration_has_files_features_and_an_example() {
+        let mut s = sample();
+        s.head.configs = vec![FormatId::Messages, FormatId::Traces];
+        let shown = text(&s);
+        for part in [
+            "- config_name: messages\n  data_files:\n  - split: train\n    path: \"data/messages-*.jsonl\"\n",
+            "dataset_info:\n- config_name: default\n  features:\n  - name: session_id\n",
+            "- config_name: messages\n  features:\n",
+            "messages = load_dataset(\"alice/my-traces\", \"messages\", split=\"train\")",
+            "*root.glob(\"data/traces/**/*.jsonl\")]",
+        ] {
+            assert!(shown.contains(part), "{part} in\n{shown}");
+        }
     }
 
     #[test]

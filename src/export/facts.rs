@@ -32,7 +32,7 @@ pub struct SessionCounts {
 }
 
 impl SessionCounts {
-    fn add(&mut self, o: &SessionCounts) {
+    pub(super) fn add(&mut self, o: &SessionCounts) {
         let pairs = [
             (&mut self.sessions, o.sessions),
             (&mut self.user_messages, o.user_messages),
@@ -126,6 +126,8 @@ pub struct SummaryHead {
     /// Day of preparation, `YYYY-MM-DD`.
     pub generated: String,
     pub format: FormatId,
+    /// Formats of further configurations of the dataset.
+    pub configs: Vec<FormatId>,
     /// Version of the redaction rules.
     pub rules_version: String,
     /// Hash of the redaction policy.

@@ -10,6 +10,8 @@
 //! | metadata | `metadata.json` | `additions/<id>/metadata.json` |
 //! | provenance | `provenance.json` | `additions/<id>/provenance.json` |
 
+use super::FormatId;
+
 /// Path of the card in a dataset.
 pub const CARD: &str = "README.md";
 /// Name of the metadata file.
@@ -18,7 +20,7 @@ const METADATA: &str = "metadata.json";
 const PROVENANCE: &str = "provenance.json";
 /// The folder that contains one folder for each added release.
 pub const ADDITIONS: &str = "additions";
-/// Longest release id that is accepted in a path, in bytes.
+/// Maximum length of a release id that is accepted in a path, in bytes.
 const MAX_ID_BYTES: usize = 40;
 
 /// Where the files of a release are in the dataset.
@@ -96,7 +98,41 @@ impl Layout {
 
     /// Whether a path is that of a sealed file of this release. The provenance file is not sealed.
     pub fn contains(&self, path: &str) -> bool {
-        self.card() == Some(path) || self.metadata() == path || self.is_shard(path)
+        self.card() == Some(path)
+            || self.metadata() == path
+            || self.is_shard(path)
+            || *self == Layout::Whole && is_derived(path)
+    }
+}
+
+/// Whether a path is that of a file that was made from the rows: a further configuration of a whole release.
+pub fn is_derived(path: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with('.')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    let is_number = |n: &str| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit());
+    let Some(path) = path.strip_prefix("data/") else { return false };
+    if let Some(numbers) = path.strip_prefix("messages-").and_then(|rest| rest.strip_suffix(".jsonl")) {
+        return numbers.split_once("-of-").is_some_and(|(n, of)| is_number(n) && is_number(of));
+    }
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts[..] {
+        ["traces", agent, name] => is_name(agent) && is_name(name) && name.ends_with(".jsonl"),
+        ["atif", name] => is_name(name) && name.ends_with(".json"),
+        _ => false,
+    }
+}
+
+/// The pattern of the data files of a format, in an export and of a further configuration.
+pub(super) fn data_files(format: FormatId) -> &'static str {
+    match format {
+        FormatId::Rows => "data/rows-*.jsonl",
+        FormatId::Messages => "data/messages-*.jsonl",
+        FormatId::Traces => "data/traces/**/*.jsonl",
+        FormatId::Atif => "data/atif/*.json",
+        FormatId::Parquet => "data/parquet-*.parquet",
     }
 }
 
@@ -107,7 +143,12 @@ pub fn is_of_release(path: &str) -> bool {
         let (id, name) = path.strip_prefix(ADDITIONS)?.strip_prefix('/')?.split_once('/')?;
         Some(is_release_id(id) && [METADATA, PROVENANCE].contains(&name))
     };
-    shard_owner(path).is_some() || about_added() == Some(true)
+    shard_owner(path).is_some() || is_derived(path) || about_added() == Some(true)
+}
+
+/// Whether a path is that of a shard of rows, of any release.
+pub fn is_shard(path: &str) -> bool {
+    shard_owner(path).is_some()
 }
 
 /// Returns the id of an added release from the path of its provenance file.
@@ -117,7 +158,7 @@ pub fn added_by(path: &str) -> Option<&str> {
 }
 
 /// The id of the added release that a shard belongs to; the inner value is `None` for a shard of a whole release. `None` if
-/// the path is no shard.
+/// the path is not a shard.
 fn shard_owner(path: &str) -> Option<Option<&str>> {
     let name = path.strip_prefix("data/train-")?.strip_suffix(".jsonl")?;
     let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
@@ -158,6 +199,28 @@ mod tests {
         assert_eq!(added.card(), None);
         for path in [CARD, METADATA, "data/train-00000.jsonl"] {
             assert!(whole.contains(path) && !added.contains(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn files_of_further_configurations_belong_to_a_whole_release_only() {
+        let added = Layout::Added(ID.to_owned());
+        for path in
+            ["data/messages-00000-of-00002.jsonl", "data/traces/claude/agent-1.jsonl", "data/atif/a.json"]
+        {
+            assert!(Layout::Whole.contains(path) && is_of_release(path) && !added.contains(path), "{path}");
+        }
+        for other in [
+            "data/messages-0-of-1.jsonl",
+            "data/messages-00000.jsonl",
+            "data/traces/../x.jsonl",
+            "data/traces/a.jsonl",
+            "data/traces/a/b/c.jsonl",
+            "data/traces/a/.jsonl",
+            "data/atif/a b.json",
+            "data/atif/a.jsonl",
+        ] {
+            assert!(!is_derived(other) && !is_shard(other), "{other}");
         }
     }
 

@@ -34,6 +34,9 @@ pub fn metadata(s: &ReleaseSummary) -> Vec<u8> {
     if !s.withdrawn.is_empty() {
         head["withdrawn"] = json!(s.withdrawn);
     }
+    if !s.head.configs.is_empty() {
+        head["clawgate"]["configs"] = json!(s.head.configs);
+    }
     let mut out = format!("{head:#}");
     // The closing brace is removed, because the rows follow with one line per row instead of one line per field.
     out.truncate(out.trim_end_matches(['}', '\n']).len());

@@ -5,13 +5,14 @@
 //! declares `messages` as JSON (see [`Format::features`]).
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::trace::{Message, Origin, Part, Role, Session, SessionKey, Timestamp, ToolCall};
+use crate::trace::{Message, Part, Role, Session, SessionKey, Timestamp, ToolCall};
 
-use super::{ExportError, Format, FormatId, RowFacts, RowMeta, RowText, SessionCounts};
+use super::turns::{origin, status};
+use super::{ExportError, Format, FormatId, RowFacts, RowMeta, RowText, SessionCounts, Shape, content_hash};
 
-/// The default format.
+/// The format `rows`, the default.
 pub struct Rows;
 
 /// The fields of a row before `messages`.
@@ -33,7 +34,6 @@ struct RowTail<'a> {
     agent_version: Option<&'a str>,
     parent: Option<&'a str>,
     models: &'a [String],
-    clawgate: Stamp<'a>,
 }
 
 #[derive(Serialize)]
@@ -44,6 +44,9 @@ struct RowMessage<'a> {
     thinking: Option<String>,
     tool_uses: Vec<ToolUse<'a>>,
     timestamp: Option<Timestamp>,
+    /// The model, if it is not the one of the row; null if the log does not name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<Option<&'a str>>,
     /// Present only if the role alone would be misleading: injected text, or the summary of a compaction.
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'static str>,
@@ -56,22 +59,13 @@ struct RowMessage<'a> {
 #[derive(Serialize)]
 struct ToolUse<'a> {
     tool: &'a str,
-    input: ToolInput<'a>,
+    input: &'a Value,
     output: Output<'a>,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subagent: Option<&'a str>,
-}
-
-/// A tool's input, always written as an object: any other value becomes `{"value": …}`, and no input becomes `{}`.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum ToolInput<'a> {
-    Object(&'a Map<String, Value>),
-    None {},
-    Other { value: &'a Value },
 }
 
 #[derive(Serialize)]
@@ -91,8 +85,9 @@ struct Media<'a> {
     bytes: u64,
 }
 
+/// The figures of a session in its document.
 #[derive(Serialize)]
-struct Stats {
+pub(super) struct Stats {
     user_messages: u64,
     assistant_messages: u64,
     tool_uses: u64,
@@ -104,10 +99,33 @@ struct Stats {
     reasoning_tokens: u64,
 }
 
+impl From<&SessionCounts> for Stats {
+    fn from(counts: &SessionCounts) -> Self {
+        Stats {
+            user_messages: counts.user_messages,
+            assistant_messages: counts.assistant_messages,
+            tool_uses: counts.tool_uses,
+            input_tokens: counts.input_tokens,
+            output_tokens: counts.output_tokens,
+            cache_read_tokens: counts.cache_read_tokens,
+            cache_write_tokens: counts.cache_write_tokens,
+            reasoning_tokens: counts.reasoning_tokens,
+        }
+    }
+}
+
+/// The last field of a row. Its version is the hash of everything before it.
 #[derive(Serialize)]
-struct Stamp<'a> {
-    version: &'a str,
-    format: FormatId,
+struct RowStamp {
+    clawgate: Stamp,
+}
+
+/// What made a document.
+#[derive(Serialize)]
+pub(super) struct Stamp {
+    /// Hash of the document without it.
+    pub version: String,
+    pub format: FormatId,
 }
 
 impl Format for Rows {
@@ -119,7 +137,11 @@ impl Format for Rows {
         "One JSON row per session: messages with thinking and tool calls, and token statistics."
     }
 
-    fn row(&self, session: &Session, meta: &RowMeta) -> Result<RowText, ExportError> {
+    fn shape(&self) -> Shape {
+        Shape::Shards
+    }
+
+    fn document(&self, session: &Session, meta: &RowMeta) -> Result<RowText, ExportError> {
         let facts = RowFacts::of(session, meta);
         let head = RowHead {
             session_id: session.key.native(),
@@ -130,24 +152,14 @@ impl Format for Rows {
             end_time: session.ended,
         };
         let tail = RowTail {
-            stats: Stats {
-                user_messages: facts.counts.user_messages,
-                assistant_messages: facts.counts.assistant_messages,
-                tool_uses: facts.counts.tool_uses,
-                input_tokens: facts.counts.input_tokens,
-                output_tokens: facts.counts.output_tokens,
-                cache_read_tokens: facts.counts.cache_read_tokens,
-                cache_write_tokens: facts.counts.cache_write_tokens,
-                reasoning_tokens: facts.counts.reasoning_tokens,
-            },
+            stats: Stats::from(&facts.counts),
             agent: &session.agent,
             agent_version: session.agent_version.as_deref(),
             parent: session.parent.as_ref().map(SessionKey::native),
             models: &facts.models,
-            clawgate: Stamp { version: &meta.version.0, format: self.id() },
         };
-        let messages = session.messages.iter().filter_map(|m| message(m, meta.thinking));
-        write_row(&head, messages, &tail)
+        let messages = session.messages.iter().filter_map(|m| message(m, facts.main_model()));
+        write_row(&head, messages, &tail, self.id())
             .map_err(|source| ExportError::Json { id: session.key.to_string(), source })
     }
 
@@ -192,6 +204,7 @@ fn write_row<'a>(
     head: &RowHead<'_>,
     messages: impl Iterator<Item = RowMessage<'a>>,
     tail: &RowTail<'_>,
+    format: FormatId,
 ) -> Result<RowText, serde_json::Error> {
     let mut row = RowText { json: serde_json::to_string(head)?, messages: Vec::new() };
     // The object continues after the head, so its closing brace is removed, and the opening brace of the tail is not
@@ -208,11 +221,16 @@ fn write_row<'a>(
     }
     row.json.push_str("],");
     row.json.push_str(serde_json::to_string(tail)?.trim_start_matches('{'));
+    let version = content_hash(row.json.as_bytes());
+    row.json.pop();
+    row.json.push(',');
+    let stamp = RowStamp { clawgate: Stamp { version, format } };
+    row.json.push_str(serde_json::to_string(&stamp)?.trim_start_matches('{'));
     Ok(row)
 }
 
 /// One message, or `None` if it has no content.
-fn message(m: &Message, with_thinking: bool) -> Option<RowMessage<'_>> {
+fn message<'a>(m: &'a Message, main: Option<&str>) -> Option<RowMessage<'a>> {
     let mut texts: Vec<&str> = Vec::new();
     let mut thoughts: Vec<&str> = Vec::new();
     let mut out = RowMessage {
@@ -225,18 +243,15 @@ fn message(m: &Message, with_thinking: bool) -> Option<RowMessage<'_>> {
         thinking: None,
         tool_uses: Vec::new(),
         timestamp: m.at,
-        origin: match m.origin {
-            Origin::Injected => Some("injected"),
-            Origin::Compaction => Some("compaction"),
-            Origin::Human | Origin::Model => None,
-        },
+        model: (m.role == Role::Assistant && m.model.as_deref() != main).then_some(m.model.as_deref()),
+        origin: origin(m.origin),
         attachments: Vec::new(),
         media: Vec::new(),
     };
     for part in &m.parts {
         match part {
             Part::Text { text } if !text.trim().is_empty() => texts.push(text),
-            Part::Thinking { text } if with_thinking && !text.trim().is_empty() => thoughts.push(text),
+            Part::Thinking { text } if !text.trim().is_empty() => thoughts.push(text),
             Part::Text { .. } | Part::Thinking { .. } => {}
             Part::Tool(call) => out.tool_uses.push(tool_use(call)),
             Part::Media { media_type, bytes } => out.media.push(Media { media_type, bytes: *bytes }),
@@ -256,34 +271,24 @@ fn message(m: &Message, with_thinking: bool) -> Option<RowMessage<'_>> {
 }
 
 fn tool_use(call: &ToolCall) -> ToolUse<'_> {
-    use crate::trace::ToolStatus as S;
     ToolUse {
         tool: &call.name,
-        input: match &call.input {
-            Value::Object(map) => ToolInput::Object(map),
-            Value::Null => ToolInput::None {},
-            value => ToolInput::Other { value },
-        },
+        input: &call.input,
         output: Output { text: call.output.as_deref().unwrap_or_default() },
-        status: match call.status {
-            S::Success => "success",
-            S::Error => "error",
-            S::Denied => "denied",
-            S::Pending => "pending",
-        },
+        status: status(call.status),
         exit_code: call.exit_code,
         subagent: call.subagent.as_ref().map(SessionKey::native),
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::trace::{Tokens, ToolStatus, Version};
+    use crate::trace::{Origin, Tokens, ToolStatus};
 
-    pub(super) fn session() -> Session {
+    pub(in crate::export) fn session() -> Session {
         let mut s = Session::empty("claude", "abc-123");
         s.git_branch = Some("main".into());
         s.started = Timestamp::parse("2026-06-15T10:00:00Z");
@@ -334,13 +339,13 @@ mod tests {
                 vec![Part::Media { media_type: "image/png".into(), bytes: 7 }],
             ),
         ];
+        super::super::trim(&mut s, super::super::ContentOptions::default());
         s
     }
 
-    fn meta() -> RowMeta {
+    pub(in crate::export) fn meta() -> RowMeta {
         RowMeta {
             project: Some("my-project".into()),
-            version: Version("v1".into()),
             tokens: Tokens {
                 input: 10,
                 output: 5,
@@ -350,57 +355,30 @@ mod tests {
                 cache_write_1h: 3,
                 web_search: 0,
             },
-            thinking: true,
         }
     }
 
     fn value(session: &Session, meta: &RowMeta) -> Value {
-        serde_json::from_str(&Rows.row(session, meta).unwrap().json).unwrap()
-    }
-
-    #[test]
-    fn the_redaction_knows_every_field_of_a_row() {
-        fn fields(value: &Value, out: &mut Vec<String>) {
-            match value {
-                Value::Object(map) => {
-                    for (name, value) in map {
-                        out.push(name.clone());
-                        // The fields of a tool's input are the agent's.
-                        if name != "input" {
-                            fields(value, out);
-                        }
-                    }
-                }
-                Value::Array(list) => list.iter().for_each(|value| fields(value, out)),
-                _ => {}
-            }
-        }
-        let row = Rows.row(&session(), &RowMeta::new(Version("v".into()))).unwrap();
-        let (row, mut found) = (serde_json::from_str(&row.json).unwrap(), Vec::new());
-        fields(&row, &mut found);
-        assert!(found.len() > 30, "{found:?}");
-        for name in found {
-            assert!(crate::redact::OWN_FIELDS.contains(&name.as_str()), "{name} is missing");
-        }
+        serde_json::from_str(&Rows.document(session, meta).unwrap().json).unwrap()
     }
 
     #[test]
     fn the_message_ranges_contain_exactly_the_messages() {
-        let row = Rows.row(&session(), &meta()).unwrap();
+        let row = Rows.document(&session(), &meta()).unwrap();
         let whole: Value = serde_json::from_str(&row.json).unwrap();
         let messages: Vec<Value> =
             row.messages.iter().map(|m| serde_json::from_str(&row.json[m.clone()]).unwrap()).collect();
         assert_eq!(whole["messages"], Value::Array(messages));
         // The row is written in parts, but it must be the same text as if it were written at once.
         assert_eq!(row.json, serde_json::to_string(&whole).unwrap());
-        let empty = Rows.row(&Session::empty("codex", "z"), &RowMeta::new(Version("v".into()))).unwrap();
+        let empty = Rows.document(&Session::empty("codex", "z"), &RowMeta::default()).unwrap();
         assert_eq!((empty.messages.len(), empty.json.contains("\"messages\":[],\"stats\":{")), (0, true));
     }
 
     #[test]
     fn the_facts_of_a_row_are_read_back() {
         let other = Session::empty("codex", "z");
-        for (session, meta) in [(session(), meta()), (other, RowMeta::new(Version("v".into())))] {
+        for (session, meta) in [(session(), meta()), (other, RowMeta::default())] {
             let mut row = value(&session, &meta);
             assert_eq!(Rows.facts(&row), Some(RowFacts::of(&session, &meta)));
             row["stats"]["user_messages"] = 99.into();
@@ -412,7 +390,8 @@ mod tests {
 
     #[test]
     fn the_row_has_the_shared_schema() {
-        let row = value(&session(), &meta());
+        let mut row = value(&session(), &meta());
+        row["clawgate"]["version"] = "v1".into();
         let mut shown = String::new();
         for (name, value) in row.as_object().unwrap() {
             match value.as_array().filter(|_| name == "messages") {
@@ -423,17 +402,18 @@ mod tests {
         insta::assert_snapshot!(shown, @r#"
         session_id: "abc-123"
         project: "my-project"
-        model: "model-a"
+        model: "model-b"
         git_branch: "main"
         start_time: "2026-06-15T10:00:00.000Z"
         end_time: "2026-06-15T10:30:00.000Z"
         - {"role":"user","content":"Fix the login bug","tool_uses":[],"timestamp":null}
         - {"role":"user","content":"reminder","tool_uses":[],"timestamp":null,"origin":"injected"}
-        - {"role":"assistant","content":"Looking.\n\nDone.","thinking":"hm","tool_uses":[{"tool":"bash","input":{"command":"ls"},"output":{"text":"a\nb"},"status":"success"},{"tool":"apply","input":{"value":"*** patch"},"output":{"text":""},"status":"pending"},{"tool":"todo","input":{"value":[1,2]},"output":{"text":""},"status":"denied"},{"tool":"none","input":{},"output":{"text":""},"status":"error"}],"timestamp":null}
-        - {"role":"assistant","content":"x","tool_uses":[],"timestamp":null}
-        - {"role":"assistant","content":"y","tool_uses":[],"timestamp":null}
+        - {"role":"assistant","content":"Looking.","thinking":"hm","tool_uses":[{"tool":"bash","input":{"command":"ls"},"output":{"text":"a\nb"},"status":"success"},{"tool":"apply","input":{"value":"*** patch"},"output":{"text":""},"status":"pending"},{"tool":"todo","input":{"value":[1,2]},"output":{"text":""},"status":"denied"},{"tool":"none","input":{},"output":{"text":""},"status":"error"}],"timestamp":null}
+        - {"role":"assistant","content":"Done.","tool_uses":[],"timestamp":null}
+        - {"role":"assistant","content":"x","tool_uses":[],"timestamp":null,"model":"model-a"}
+        - {"role":"assistant","content":"y","tool_uses":[],"timestamp":null,"model":"model-a"}
         - {"role":"user","content":"","tool_uses":[],"timestamp":null,"media":[{"media_type":"image/png","bytes":7}]}
-        stats: {"user_messages":2,"assistant_messages":3,"tool_uses":4,"input_tokens":133,"output_tokens":5,"cache_read_tokens":100,"cache_write_tokens":23,"reasoning_tokens":2}
+        stats: {"user_messages":2,"assistant_messages":4,"tool_uses":4,"input_tokens":133,"output_tokens":5,"cache_read_tokens":100,"cache_write_tokens":23,"reasoning_tokens":2}
         agent: "claude"
         agent_version: null
         parent: "root-1"
@@ -443,15 +423,9 @@ mod tests {
     }
 
     #[test]
-    fn thinking_can_be_left_out() {
-        let row = value(&session(), &RowMeta { thinking: false, ..meta() });
-        assert!(!row.to_string().contains("thinking"), "{row}");
-    }
-
-    #[test]
     fn every_row_has_the_same_columns_and_the_card_declares_them() {
         let full = value(&session(), &meta());
-        let bare = value(&Session::empty("codex", "z"), &RowMeta::new(Version("v".into())));
+        let bare = value(&Session::empty("codex", "z"), &RowMeta::default());
         let names = |v: &Value| v.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&full), names(&bare));
         assert_eq!(names(&full["stats"]), names(&bare["stats"]));

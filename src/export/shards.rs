@@ -12,7 +12,7 @@ pub const SHARD_TARGET: usize = 8 * 1024 * 1024;
 /// Every file of a release is smaller than this, in bytes. The Hub does not accept larger files as regular files.
 pub const FILE_LIMIT: usize = 10 * 1024 * 1024;
 
-/// One finished shard.
+/// A shard as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardFile {
     /// Path inside the release.

@@ -45,12 +45,10 @@ impl Cleared {
         self.files.iter().chain(&self.provenance)
     }
 
-    /// The approved digest.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// The approved destination.
     pub fn destination(&self) -> &Destination {
         &self.destination
     }
@@ -76,7 +74,6 @@ impl Cleared {
 
 /// The input of [`clear`].
 pub struct ClearRequest<'a> {
-    /// The receipt.
     pub signed: &'a SignedReceipt,
     /// How many approvers have to sign, as the policy says.
     pub approvers: u8,
@@ -84,9 +81,8 @@ pub struct ClearRequest<'a> {
     pub second: Option<&'a SignedReceipt>,
     /// The enrolled approver keys.
     pub enrolled: &'a [PublicKey],
-    /// The current time.
     pub now: Timestamp,
-    /// The current release.
+    /// The release as it is stored now.
     pub release: &'a Release,
     /// Root of the review's evidence, computed from the archive for this request.
     pub review: &'a str,

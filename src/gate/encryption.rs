@@ -16,11 +16,10 @@ use super::passphrase::normalize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KdfParams {
-    /// Memory in KiB.
     pub memory_kib: u32,
-    /// Passes.
+    /// Number of passes over the memory.
     pub passes: u32,
-    /// Lanes.
+    /// Number of lanes, which Argon2 calls parallelism.
     pub lanes: u32,
 }
 

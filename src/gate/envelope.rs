@@ -14,13 +14,13 @@ use super::private_file::read_private_file;
 use super::{GateError, PublicKey, Unlocked};
 use crate::platform::FileOwner;
 
-/// A signed text.
+/// A DSSE envelope around a signed text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Envelope {
     /// Media type of the text.
     pub payload_type: String,
-    /// The text, base64.
+    /// The signed text in base64.
     payload: String,
     signatures: Vec<EnvelopeSignature>,
 }
@@ -31,7 +31,7 @@ pub struct Envelope {
 struct EnvelopeSignature {
     /// Fingerprint of the key.
     keyid: String,
-    /// Ed25519 signature, base64.
+    /// Ed25519 signature in base64.
     sig: String,
 }
 

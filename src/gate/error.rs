@@ -8,10 +8,8 @@ use crate::workflow::Assurance;
 /// Why nothing was signed or cleared.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
-    /// Keys exist already.
     #[error("Approver keys already exist in {0} and are never overwritten. Move them away first.")]
     KeysExist(PathBuf),
-    /// No keys exist.
     #[error("No approver key exists. `clawgate keys init` creates one.")]
     NoKeys,
     /// The passphrase is too weak.
@@ -58,7 +56,7 @@ pub enum GateError {
     /// The signature does not match the receipt.
     #[error("The receipt's signature is invalid: the receipt was edited or signed by another key.")]
     BadSignature,
-    /// The receipt expired.
+    /// The receipt expired at this time.
     #[error("The receipt expired at {0}. Sign again with `clawgate sign`.")]
     Expired(Timestamp),
     /// The receipt was issued in the future.

@@ -38,11 +38,13 @@ pub use provenance::{
     InTotoStatement, PROVENANCE_FILE, STATEMENT_TYPE, Subject, checked as checked_provenance, provenance_file,
 };
 pub use receipt::{
-    DEFAULT_TTL_MS, Issue, MAX_TTL_MS, Receipt, RowsRead, SignedReceipt, VerifiedReceipt, issue,
-    read_receipts, verify, verify_at_any_time,
+    DEFAULT_TTL_MS, EarlierCounts, Issue, MAX_TTL_MS, Receipt, RowsRead, SignedReceipt, VerifiedReceipt,
+    issue, read_receipts, verify, verify_at_any_time,
 };
 pub use sealed::{SealedFile, read_sealed, write_sealed};
 pub use second::verify_second;
 pub use secret::Secret;
 pub use unlocked::{HubAccess, HubAddress, Unlocked};
-pub use withdrawal::{ClearedWithdrawal, WITHDRAWAL_TYPE, WithdrawRequest, clear_withdrawal};
+pub use withdrawal::{
+    ClearedWithdrawal, WITHDRAWAL_TYPE, WITHDRAWN_TYPE, WithdrawRequest, WithdrawnFiles, clear_withdrawal,
+};

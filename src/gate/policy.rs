@@ -27,7 +27,7 @@ struct Rule {
     /// `hf:owner/name` or `folder:/path`, with `*` for any text.
     #[serde(rename = "match", default = "any")]
     pattern: String,
-    /// `None` for both.
+    /// Visibility that the rule is about. `None` for both.
     #[serde(default)]
     visibility: Option<Visibility>,
     #[serde(default)]
@@ -273,8 +273,8 @@ fn matches_target(pattern: &str, target: &str) -> bool {
 /// Directory entries that are looked at to resolve one pattern.
 const MAX_ENTRIES: usize = 20_000;
 
-/// Whether the pattern of a folder matches the way to a destination over a symbolic link that stands in the place of a `*`, or
-/// after one. Destinations are stored without links, so the pattern itself does not match them.
+/// Whether the pattern of a folder matches the resolved path when a component matched by `*`, or one after it, is a symbolic
+/// link. Destinations are stored without links, so the pattern itself does not match them.
 ///
 /// Each name of the pattern is compared with the entries of one directory. Links deeper inside what a `*` matches are not
 /// followed. Only limits are compared in this way: a link must not add a folder to the allowed ones. If there are too many

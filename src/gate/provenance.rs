@@ -20,7 +20,6 @@ const IN_TOTO: &str = "https://in-toto.io/Statement/v1";
 /// Type of what our statement says about the files.
 const PREDICATE_TYPE: &str = "urn:clawgate:provenance:v1";
 
-/// An in-toto statement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InTotoStatement {

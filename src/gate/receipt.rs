@@ -32,6 +32,22 @@ pub struct RowsRead {
     pub rows_read_by_agents: u64,
 }
 
+/// How a release relates to the rows that earlier releases published to its destination.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierCounts {
+    /// Whether the release adds its rows to them. If not, it replaces them.
+    pub adds: bool,
+    /// Number of earlier releases.
+    pub releases: u64,
+    /// Number of their rows.
+    pub rows: u64,
+    /// Sessions of the release that have an older row there, which stays. 0 if the release replaces the rows.
+    pub older_rows: u64,
+    /// Earlier sessions that the release does not contain, so that they leave the dataset. 0 if the release adds its rows.
+    pub removed: u64,
+}
+
 /// The content of a receipt: what is approved, for how long, and with which assurance.
 ///
 /// It is signed as canonical JSON: sorted keys, no whitespace, absent fields omitted.
@@ -48,7 +64,7 @@ pub struct Receipt {
     /// The digest over the files, which is that of the release. Absent in receipts of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<String>,
-    /// `hf:owner/name` or `folder:/absolute/path`.
+    /// `hf:owner/name`, or `folder:` and an absolute path.
     pub destination: String,
     /// Base URL of the Hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +93,9 @@ pub struct Receipt {
     /// How many rows were read, by whom. `None` in a second approval, and in receipts of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<RowsRead>,
+    /// What the release does with the rows at its destination. `None` if there are none, and in receipts of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<EarlierCounts>,
     /// The end of the audit log when it was signed.
     pub audit: AuditPosition,
     /// Single-use value, 128 random bits.
@@ -102,7 +121,7 @@ impl Receipt {
 pub struct SignedReceipt {
     /// The canonical JSON of the [`Receipt`], exactly the bytes that were signed.
     pub receipt: String,
-    /// Ed25519 signature, base64.
+    /// Ed25519 signature in base64.
     pub signature: String,
     /// Fingerprint of the approver key.
     pub key: String,
@@ -140,6 +159,8 @@ pub struct Issue<'a> {
     pub environment: &'a [String],
     /// How many rows were read, by whom.
     pub reading: Option<RowsRead>,
+    /// What the release does with the rows at its destination.
+    pub earlier: Option<EarlierCounts>,
     /// The end of the audit log.
     pub audit: &'a AuditPosition,
     /// Strength of the approval.
@@ -155,12 +176,10 @@ pub struct VerifiedReceipt {
 }
 
 impl VerifiedReceipt {
-    /// The receipt.
     pub fn receipt(&self) -> &Receipt {
         &self.receipt
     }
 
-    /// The approved destination.
     pub fn destination(&self) -> &Destination {
         &self.destination
     }
@@ -243,6 +262,7 @@ pub fn issue(
         second_to: what.second_to.map(str::to_owned),
         environment: what.environment.to_vec(),
         reading: what.reading,
+        earlier: what.earlier,
         audit: what.audit.clone(),
         nonce: data_encoding::HEXLOWER.encode(&random_bytes::<16>()?),
         issued: now,

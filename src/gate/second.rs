@@ -90,6 +90,7 @@ mod tests {
             second_to: None,
             environment: &[],
             reading: None,
+            earlier: None,
             audit: &audit,
             assurance: Assurance::A3,
         };

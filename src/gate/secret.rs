@@ -34,7 +34,6 @@ impl Secret {
         Secret { memory, start, len: bytes.len(), _lock: lock }
     }
 
-    /// The secret bytes.
     pub fn bytes(&self) -> &[u8] {
         self.memory.get(self.start..self.start + self.len).unwrap_or_default()
     }

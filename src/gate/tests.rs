@@ -77,6 +77,7 @@ impl Scene {
             second_to: None,
             environment: &[],
             reading: None,
+            earlier: None,
             audit: &audit_end(),
             assurance,
         };
@@ -347,6 +348,7 @@ fn a_receipt_for_another_address_of_the_hub_or_another_screen_is_refused() {
         second_to: None,
         environment: &[],
         reading: None,
+        earlier: None,
         audit: &audit_end(),
         assurance: Assurance::A3,
     };
@@ -377,6 +379,7 @@ fn a_policy_with_two_approvers_needs_a_second_receipt() {
         second_to: Some(&nonce),
         environment: &[],
         reading: None,
+        earlier: None,
         audit: &audit_end(),
         assurance: Assurance::A3,
     };

@@ -1,18 +1,69 @@
 //! [`ClearedWithdrawal`]: the permission to remove rows from a dataset. Only this module can make one, and only with what a
 //! person's passphrase unlocked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::receipt::destination_text;
-use super::{Envelope, GateError, HubAccess, HubAddress, Unlocked};
+use super::{Envelope, GateError, HubAccess, HubAddress, PublicKey, Unlocked};
 use crate::trace::Timestamp;
 use crate::workflow::{AuditPosition, Destination, canonical};
 
 /// Type of the signed statement.
 pub const WITHDRAWAL_TYPE: &str = "application/vnd.clawgate.withdrawal+json";
+
+/// Type of the signed statement about what a withdrawal changed.
+pub const WITHDRAWN_TYPE: &str = "application/vnd.clawgate.withdrawn+json";
+
+/// What a withdrawal changed in a dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawnFiles {
+    pub v: u32,
+    /// Id of the release.
+    pub release: String,
+    pub destination: String,
+    pub revision: Option<String>,
+    /// The ids of the sessions in the dataset whose rows were removed.
+    pub rows: BTreeSet<String>,
+    /// SHA-256 of each file that was written, by path.
+    pub written: BTreeMap<String, String>,
+    /// Paths of the files that were deleted.
+    pub deleted: BTreeSet<String>,
+    /// Whether the whole repository was deleted.
+    pub repository_deleted: bool,
+    /// The commit without the rows.
+    pub commit: Option<String>,
+    /// The public key that signed, 32 bytes in hex.
+    pub key: String,
+    pub at: Timestamp,
+}
+
+impl WithdrawnFiles {
+    /// Signs what a cleared withdrawal changed.
+    ///
+    /// # Errors
+    /// [`GateError`] if the unlocked key is not this one, or the statement cannot be written.
+    pub fn sign(mut self, unlocked: &Unlocked, key: &PublicKey) -> Result<Envelope, GateError> {
+        if unlocked.fingerprint() != key.fingerprint() {
+            return Err(GateError::NotYourKey(key.fingerprint().to_owned()));
+        }
+        self.key = data_encoding::HEXLOWER.encode(key.bytes());
+        let value = serde_json::to_value(&self).map_err(|e| GateError::Malformed(e.to_string()))?;
+        Envelope::sign(unlocked, WITHDRAWN_TYPE, &canonical(&value))
+    }
+
+    /// Reads a statement that one of these keys signed, named by their fingerprints.
+    pub fn read(envelope: &Envelope, keys: &BTreeSet<String>) -> Option<Self> {
+        let stated: WithdrawnFiles = serde_json::from_str(&envelope.unchecked_payload()?).ok()?;
+        let bytes = data_encoding::HEXLOWER.decode(stated.key.as_bytes()).ok()?;
+        let key = PublicKey::new(bytes.try_into().ok()?, Timestamp(0));
+        let is_own = stated.v == 1 && keys.contains(key.fingerprint());
+        (is_own && envelope.verify(WITHDRAWN_TYPE, std::slice::from_ref(&key)).is_some()).then_some(stated)
+    }
+}
 
 /// What a person takes back, as it was shown.
 #[derive(Debug, Clone)]
@@ -80,6 +131,11 @@ impl ClearedWithdrawal {
     /// The Hub token with the address that it may be sent to.
     pub fn hub(&self) -> &HubAccess {
         &self.hub
+    }
+
+    /// The destination as statements name it, and its branch.
+    pub fn destination_text(&self) -> (String, Option<String>) {
+        destination_text(&self.destination.target)
     }
 
     /// What the person signed.

@@ -3,7 +3,7 @@
 use rmcp::model::{Resource, ResourceTemplate};
 use serde_json::{Value, json};
 
-use super::answer;
+use super::result::{self, Step};
 use super::tools::{self, Args, ReadSession};
 use crate::app::{App, Failure};
 
@@ -47,7 +47,7 @@ pub(super) fn read(app: &mut App, uri: &str) -> Result<Option<Value>, Failure> {
             "digest": sheet.digest,
             "privacy_report": sheet,
         });
-        return Ok(Some(answer::success(app, report)));
+        return Ok(Some(result::success(app, report, Step::Beside)));
     }
     if let Some(session) = uri.strip_prefix("clawgate://session/") {
         let (key, query) = session.split_once('?').unwrap_or((session, ""));
@@ -57,7 +57,7 @@ pub(super) fn read(app: &mut App, uri: &str) -> Result<Option<Value>, Failure> {
             args.insert("from".to_owned(), json!(from));
         }
         let page = tools::call::<ReadSession>(app, args)?;
-        return Ok(Some(answer::success(app, page)));
+        return Ok(Some(result::success(app, page, Step::Beside)));
     }
     Ok(None)
 }

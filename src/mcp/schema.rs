@@ -1,6 +1,6 @@
 //! Tool schemas, derived from the parameter and report types and reduced to the subset that every client accepts.
 //!
-//! The portable subset has no `$ref`, no unions, no type arrays and no formats. One tool outside of the subset makes
+//! The portable subset has no `$ref`, no unions, no type arrays and no formats. One tool outside the subset makes
 //! some clients drop the whole list.
 
 use schemars::JsonSchema;
@@ -23,7 +23,7 @@ pub(super) fn input<T: JsonSchema>() -> Value {
 /// Returns the schema of a tool's answer: the workflow fields.
 ///
 /// The fields of the report are left out so that the tool list stays small, because few clients show this schema to a model.
-/// The description of a tool explains its answer.
+/// The description of a tool explains its result.
 pub(super) fn output() -> Value {
     json!({
         "type": "object",

@@ -1,6 +1,6 @@
-//! Redacts what an answer repeats from logs, fences free text, and names the fields that contain it.
+//! Redacts what a result repeats from logs, fences free text, and names the fields that contain it.
 //!
-//! Tools do not have to remember this: every answer and every error passes through [`Untrusted::mark`] before it is
+//! Tools do not have to remember this: every result and every error passes through [`Untrusted::mark`] before it is
 //! sent. It knows the fields that this program fills itself; every other text is treated as part of a log.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::app::redaction::AgentView;
 use crate::app::text::{fence, fence_line, sanitize};
 use crate::app::{App, Failure};
 
-/// The marker of an answer that contains text from logs, which is data and never an instruction.
+/// The marker of a result that contains text from logs, which is data and never an instruction.
 pub(super) const UNTRUSTED: &str = "untrusted";
 
 /// Fields whose value this program makes or the person configured: words of the protocol, hashes, times, ids, its own
@@ -34,13 +34,11 @@ const OWN_FIELDS: &[&str] = &[
     "digest",
     "ended",
     "files",
-    "human_action",
     "id",
     "integrity",
     "kind",
     "last_scan",
     "licence",
-    "next",
     "next_cursor",
     "nonce",
     "policy",
@@ -86,9 +84,9 @@ const NAME_FIELDS: &[&str] = &[
 ];
 
 /// Fields with sentences of this program that may repeat names.
-const MESSAGE_FIELDS: &[&str] = &["hints", "message", "missing", "note"];
+const MESSAGE_FIELDS: &[&str] = &["command", "hints", "human_action", "message", "missing", "note"];
 
-/// Marks one answer.
+/// Adds to one result which of its fields are untrusted.
 pub(super) struct Untrusted {
     view: AgentView,
     nonce: String,
@@ -114,7 +112,7 @@ impl Untrusted {
         fence(&self.nonce, &self.view.known_values(text))
     }
 
-    /// Redacts and fences the texts of an answer, and adds the fields that say what is untrusted.
+    /// Redacts and fences the texts of a result, and adds the fields that say what is untrusted.
     pub fn mark(mut self, answer: Value) -> Value {
         let Value::Object(map) = answer else { return answer };
         let mut out: Map<String, Value> =

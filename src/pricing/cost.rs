@@ -18,7 +18,7 @@ pub struct Request<'a> {
     pub largest_prompt: Option<u64>,
     /// Whether fast mode was used.
     pub fast: bool,
-    /// `inference_geo`.
+    /// Region in which the provider computed the answer (`inference_geo`).
     pub geo: Option<&'a str>,
     /// The service tier, unless it is the standard one.
     pub service_tier: Option<&'a str>,
@@ -57,7 +57,7 @@ impl Charge {
     }
 }
 
-/// Rates without gaps.
+/// The rates of a request, with the rates that the table lacks derived from others.
 struct Effective {
     input: i64,
     output: i64,

@@ -9,11 +9,11 @@ use super::table::PriceTable;
 /// The rule that found a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
-    /// A custom price.
+    /// A custom price from the configuration.
     Override,
     /// The unchanged model id.
     Exact,
-    /// An alias.
+    /// A row of the table that names the model as an alias.
     Alias,
     /// The id without its context suffix, such as `[1m]`.
     ContextSuffix,
@@ -24,7 +24,7 @@ pub enum Via {
 }
 
 impl Via {
-    /// Describes the rule.
+    /// Returns a description of the rule for people.
     pub fn words(self) -> &'static str {
         match self {
             Via::Override => "a custom price",
@@ -58,7 +58,7 @@ pub struct Priced<'a> {
 /// The price of a model at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup<'a> {
-    /// This row applies.
+    /// The model has this price.
     Priced(Priced<'a>),
     /// The record is not a provider request.
     NonBillable,

@@ -13,8 +13,9 @@ mod table;
 pub use cost::{Charge, Request, charge};
 pub use lookup::{Lookup, Priced, Resolution, Via};
 pub use money::{
-    Fraction, PICO_PER_USD, format_bytes, format_cents, format_cost, format_count, format_dollars,
-    format_usd, pluralize, rate_per_token, rounded_usd, usd_to_picousd,
+    Fraction, PICO_PER_USD, approximate_usd, format_bytes, format_cents, format_clawtrace_usd, format_cost,
+    format_count, format_dollars, format_microdollars, format_usd, parse_usd, pluralize, pluralize_with_verb,
+    rate_per_token, rounded_usd,
 };
 pub use overrides::{CustomPrice, Decimal, Overrides};
 pub use row::{PriceError, PriceRow, Rates, Service, Tier};

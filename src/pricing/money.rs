@@ -1,6 +1,7 @@
 //! Amounts as integers in pico-USD, and their parsing and formatting.
 //!
-//! There is no floating point: prices are parsed from decimal text into integers or fractions of integers.
+//! Prices are parsed from decimal text into integers or fractions of integers, without floating point. Only figures for other
+//! programs are floating-point numbers: those of ClawTrace's cost API and of metrics.
 
 /// Pico-USD in one USD.
 pub const PICO_PER_USD: i64 = 1_000_000_000_000;
@@ -57,7 +58,7 @@ pub fn rate_per_token(usd_per_mtok: &str) -> Option<i64> {
 /// Parses an amount in USD, written like a JSON number (`0.0123`, `1.2e-05`), into pico-USD.
 ///
 /// Fractions of a pico-USD are truncated. Returns `None` if the text is not a number or the amount is too large.
-pub fn usd_to_picousd(text: &str) -> Option<i64> {
+pub fn parse_usd(text: &str) -> Option<i64> {
     let text = text.trim();
     let (mantissa, exp) = match text.split_once(['e', 'E']) {
         Some((m, e)) => (m, e.strip_prefix('+').unwrap_or(e).parse::<i32>().ok()?),
@@ -105,6 +106,11 @@ pub fn pluralize(n: u64, noun: &str) -> String {
     format!("{} {plural}", format_count(n))
 }
 
+/// Formats a count with its noun and its verb in English: `1 row is`, `3 rows are`.
+pub fn pluralize_with_verb(n: u64, noun: &str, (singular, plural): (&str, &str)) -> String {
+    format!("{} {}", pluralize(n, noun), if n == 1 { singular } else { plural })
+}
+
 /// Formats a size in bytes with a decimal unit: `1.4 MB`.
 pub fn format_bytes(n: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -136,10 +142,18 @@ pub fn format_usd(picousd: i64, decimals: u32) -> String {
 
 /// Formats pico-USD as dollars and cents: `$12.35`.
 pub fn format_cents(picousd: i64) -> String {
-    let text = format_usd(picousd, 2);
-    match text.strip_prefix('-') {
+    with_dollar_sign(&format_usd(picousd, 2))
+}
+
+/// Formats pico-USD as dollars with six decimals, for programs: `$1.234568`.
+pub fn format_microdollars(picousd: i64) -> String {
+    with_dollar_sign(&format_usd(picousd, 6))
+}
+
+fn with_dollar_sign(amount: &str) -> String {
+    match amount.strip_prefix('-') {
         Some(amount) => format!("-${amount}"),
-        None => format!("${text}"),
+        None => format!("${amount}"),
     }
 }
 
@@ -162,6 +176,26 @@ pub fn format_cost(picousd: i64, unpriced_tokens: u64) -> String {
     }
 }
 
+/// Formats an amount of ClawTrace's cost API in USD as dollars and cents: `no price` if only requests without a price were
+/// counted, `$0.12+` if some of them have none, `<$0.01` for less than half a cent.
+pub fn format_clawtrace_usd(usd: f64, unpriced_tokens: u64) -> String {
+    let plus = if unpriced_tokens > 0 { "+" } else { "" };
+    if usd == 0.0 && unpriced_tokens > 0 {
+        return "no price".to_owned();
+    }
+    if usd > 0.0 && usd < 0.005 {
+        return format!("<$0.01{plus}");
+    }
+    let cents = (usd.abs() * 100.0).round() as u64;
+    let sign = if usd < 0.0 && cents > 0 { "-" } else { "" };
+    format!("{sign}${}.{:02}{plus}", format_count(cents / 100), cents % 100)
+}
+
+/// Converts pico-USD to USD as a floating-point number, which is not exact.
+pub fn approximate_usd(picousd: i128) -> f64 {
+    picousd as f64 / PICO_PER_USD as f64
+}
+
 /// Converts pico-USD to USD, rounded half away from zero to four decimals.
 pub fn rounded_usd(picousd: i128) -> f64 {
     const UNIT: i128 = 100_000_000;
@@ -182,6 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn figures_for_other_programs_are_formatted() {
+        let shown = [(0.0, 0), (0.0, 7), (1234.5, 7), (0.004, 0), (0.005, 0), (-2.5, 0)]
+            .map(|(usd, tokens)| format_clawtrace_usd(usd, tokens));
+        assert_eq!(shown, ["$0.00", "no price", "$1,234.50+", "<$0.01", "$0.01", "-$2.50"]);
+        let shown = [1_234_567_890_123, -500_000_000_000, 0].map(format_microdollars);
+        assert_eq!(shown, ["$1.234568", "-$0.500000", "$0.000000"]);
+    }
+
+    #[test]
+    fn a_verb_agrees_with_its_count() {
+        let kept = |n| pluralize_with_verb(n, "entry", ("is", "are"));
+        assert_eq!([kept(0), kept(1), kept(2)], ["0 entries are", "1 entry is", "2 entries are"]);
+    }
+
+    #[test]
     fn a_rate_is_exact_or_invalid() {
         assert_eq!(rate_per_token("5"), Some(5_000_000));
         assert_eq!(rate_per_token("0.125"), Some(125_000));
@@ -194,16 +243,16 @@ mod tests {
 
     #[test]
     fn every_json_notation_of_an_amount_parses() {
-        assert_eq!(usd_to_picousd("0.00123456"), Some(1_234_560_000));
-        assert_eq!(usd_to_picousd("1.234e-05"), Some(12_340_000));
-        assert_eq!(usd_to_picousd("2E+0"), Some(2 * PICO_PER_USD));
-        assert_eq!(usd_to_picousd("0.19411440000000002"), Some(194_114_400_000));
-        assert_eq!(usd_to_picousd("0.0"), Some(0));
-        assert_eq!(usd_to_picousd("-0.5"), Some(-PICO_PER_USD / 2));
+        assert_eq!(parse_usd("0.00123456"), Some(1_234_560_000));
+        assert_eq!(parse_usd("1.234e-05"), Some(12_340_000));
+        assert_eq!(parse_usd("2E+0"), Some(2 * PICO_PER_USD));
+        assert_eq!(parse_usd("0.19411440000000002"), Some(194_114_400_000));
+        assert_eq!(parse_usd("0.0"), Some(0));
+        assert_eq!(parse_usd("-0.5"), Some(-PICO_PER_USD / 2));
         for bad in ["", "x", "1e999", "1e", "9e18", "--1"] {
-            assert_eq!(usd_to_picousd(bad), None, "{bad}");
+            assert_eq!(parse_usd(bad), None, "{bad}");
         }
-        assert_eq!(usd_to_picousd("1e-999"), Some(0));
+        assert_eq!(parse_usd("1e-999"), Some(0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::trace::Timestamp;
 
-use super::money::{Fraction, rate_per_token, usd_to_picousd};
+use super::money::{Fraction, parse_usd, rate_per_token};
 
 /// Why a price file or a custom price is invalid.
 #[derive(Debug, Error)]
@@ -19,26 +19,15 @@ pub enum PriceError {
     #[error(
         "price of {model}: {field} is {value:?}; expected a decimal string, at most six decimals for a price"
     )]
-    Value {
-        /// The row's model.
-        model: String,
-        /// The field.
-        field: &'static str,
-        /// The invalid text.
-        value: String,
-    },
+    Value { model: String, field: &'static str, value: String },
     /// The rows of a model overlap or are not in order.
     #[error(
         "price of {model}: its rows must be adjacent and in the order of `from`, and only the first row may omit `from`"
     )]
-    Order {
-        /// The rows' model.
-        model: String,
-    },
+    Order { model: String },
     /// The target of an alias has no row.
     #[error("alias {alias} refers to {target}, which has no price row")]
     Alias {
-        /// The alias.
         alias: String,
         /// The model that it refers to.
         target: String,
@@ -49,7 +38,7 @@ pub enum PriceError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rates {
     pub input: Option<i64>,
-    /// Output including reasoning.
+    /// Output, reasoning included.
     pub output: Option<i64>,
     pub cache_read: Option<i64>,
     /// Writes to the five-minute cache.
@@ -72,7 +61,6 @@ pub struct Tier {
 pub struct Service {
     /// `batch`, `flex`, `priority`, `ultrafast`.
     pub name: String,
-    /// The known rates.
     pub rates: Rates,
 }
 
@@ -191,7 +179,7 @@ impl RawRow {
     pub(super) fn into_row(self, table_as_of: &str) -> Result<PriceRow, PriceError> {
         let m = self.model.as_str();
         let day = |d: &str| Timestamp::parse(&format!("{d}T00:00:00Z"));
-        let amount = |t: &str| usd_to_picousd(t).filter(|v| *v >= 0);
+        let amount = |t: &str| parse_usd(t).filter(|v| *v >= 0);
         let as_of = self.as_of.unwrap_or_else(|| table_as_of.to_owned());
         let mut tiers = Vec::with_capacity(self.tiers.len());
         for t in self.tiers {

@@ -10,7 +10,6 @@ use super::row::{PriceError, PriceRow, RawRow};
 /// The built-in price table.
 const BUILTIN: &str = include_str!("data/prices.json");
 
-/// A price table.
 #[derive(Debug, Clone, Default)]
 pub struct PriceTable {
     pub(super) rows: Vec<PriceRow>,

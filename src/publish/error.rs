@@ -61,11 +61,7 @@ pub enum PublishError {
     #[error(
         "the token of {user} cannot write to {repo}: create one with write permission for it; nothing was sent"
     )]
-    ReadOnly {
-        /// The Hub user.
-        user: String,
-        repo: String,
-    },
+    ReadOnly { user: String, repo: String },
     /// The Hub forbids the request.
     #[error("the Hub forbids writing to {repo}: {message}")]
     Forbidden {
@@ -80,7 +76,6 @@ pub enum PublishError {
     )]
     Visibility {
         repo: String,
-        /// The approved visibility.
         wanted: &'static str,
         /// The visibility that the Hub reports.
         found: &'static str,
@@ -116,9 +111,21 @@ pub enum PublishError {
         /// Repository or path of the destination.
         place: String,
     },
-    /// The dataset has files under the names of this release.
+    /// The dataset that a release adds files to is another one than the person was told.
     #[error(
-        "{repo} contains {files} under names of this release ({example}) with another content: prepare a new release; nothing was sent"
+        "the dataset in {place} is not the one to which the approved release adds its rows ({path} is missing or another file): prepare \
+         a whole release, or choose another destination; nothing was sent"
+    )]
+    OtherDataset {
+        /// Repository or path of the destination.
+        place: String,
+        path: String,
+    },
+    /// The dataset has files that the person was not told about.
+    #[error(
+        "{repo} contains {files} ({example}) that this release would delete, replace or mix with its rows, and the approval does not \
+         say so, because no signed release of this archive published them as they are there: choose another repository, or move \
+         them away yourself; nothing was sent"
     )]
     OtherRows {
         repo: String,
@@ -133,17 +140,16 @@ pub enum PublishError {
     /// The Hub asks for a longer wait than the limit.
     #[error("the Hub limits requests: try again in {seconds} s")]
     RateLimited { seconds: u64 },
-    /// The Hub answered with an error.
+    /// The Hub responded with an error.
     #[error("the Hub answered {status} while {during}: {message}")]
     Server {
-        /// HTTP status.
         status: u16,
         /// The operation, for instance `reading the head`.
         during: &'static str,
         /// Message of the Hub, shortened.
         message: String,
     },
-    /// No usable answer.
+    /// The Hub gave no response that can be used.
     #[error("no answer from the Hub while {during}: {why}")]
     Unreachable {
         /// The operation, for instance `reading the head`.
@@ -176,6 +182,9 @@ pub enum PublishError {
     /// The file system failed.
     #[error("cannot write {}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
+    /// A dataset could not be downloaded.
+    #[error("{0}")]
+    Download(String),
     /// No runtime for the upload.
     #[error("the upload could not run: {0}")]
     Runtime(String),

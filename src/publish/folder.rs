@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::export::{CARD, Layout};
+use crate::export::{CARD, FILE_LIMIT, Layout};
 use crate::gate::{Cleared, SealedFile};
 use crate::platform;
 use crate::workflow::FileEntry;
@@ -27,10 +27,7 @@ pub(super) fn publish(
     if target.file_name().is_none() {
         return Err(bad());
     }
-    let leads_to = resolve(parent)?;
-    if leads_to != parent {
-        return Err(PublishError::FolderMoved { path: parent.to_owned(), leads_to });
-    }
+    check_not_moved(parent)?;
     let done = |already_there| Published {
         digest: cleared.digest().to_owned(),
         commit: None,
@@ -40,7 +37,7 @@ pub(super) fn publish(
     };
     options.report(UploadStep::Checking);
     if super::layout(cleared)? != Layout::Whole {
-        let already_there = add(target, cleared, options)?;
+        let already_there = add(target, parent, cleared, options)?;
         return Ok(done(already_there));
     }
     // `symlink_metadata` does not follow links: a link counts as something else that already exists.
@@ -58,7 +55,7 @@ pub(super) fn publish(
     }
 
     fs::create_dir_all(parent).map_err(io(parent))?;
-    let temporary = tempfile::Builder::new().prefix(".clawgate-").tempdir_in(parent).map_err(io(parent))?;
+    let temporary = temporary_in(parent, cleared).map_err(io(parent))?;
     let bytes = files.iter().map(|f| f.bytes).sum();
     options.report(UploadStep::Sending { files: files.len(), bytes });
     for file in cleared.uploads() {
@@ -68,9 +65,13 @@ pub(super) fn publish(
     if let Some((path, why)) = compare_all(temporary.path(), cleared, options)? {
         return Err(PublishError::Mismatch { place: place(), path, why });
     }
+    check_not_moved(parent)?;
     // This replaces an empty folder and fails if anything else was created in the meantime.
     fs::rename(temporary.path(), target).map_err(io(target))?;
     let _ = temporary.keep();
+    // The path can be exchanged for a link at any moment. If it was, the files are where nobody approved them. They are not
+    // removed, because the path can lead to something else by now.
+    check_not_moved(parent)?;
     // The temporary folder had a name that other programs of the user could find, up to the rename.
     if let Some((path, why)) = compare_all(target, cleared, options)? {
         return Err(PublishError::Mismatch { place: place(), path, why });
@@ -84,17 +85,17 @@ pub(super) fn publish(
 /// Adds the files of a release to a dataset in a folder. Returns whether all of them were there already.
 ///
 /// After an interruption the same release can be published again, which adds what is missing.
-fn add(target: &Path, cleared: &Cleared, options: &HubOptions) -> Result<bool, PublishError> {
+///
+/// The temporary folder is beside the target, so that no rows are left in the dataset if the program is killed.
+fn add(target: &Path, parent: &Path, cleared: &Cleared, options: &HubOptions) -> Result<bool, PublishError> {
     check_dataset(target)?;
+    check_told(target, options)?;
     let mut missing: Vec<&SealedFile> = Vec::new();
     for file in cleared.uploads() {
         let path = target.join(&file.path);
         let dir = path.parent().unwrap_or(target);
         // A link could lead out of the folder that was approved.
-        let leads_to = resolve(dir)?;
-        if leads_to != dir {
-            return Err(PublishError::FolderMoved { path: dir.to_owned(), leads_to });
-        }
+        check_not_moved(dir)?;
         match difference(&path, file)? {
             None => {}
             Some(MISSING) => missing.push(file),
@@ -105,20 +106,83 @@ fn add(target: &Path, cleared: &Cleared, options: &HubOptions) -> Result<bool, P
     missing.sort_by_key(|file| file.path.starts_with("data/"));
     let bytes = missing.iter().map(|f| f.bytes.len() as u64).sum();
     options.report(UploadStep::Sending { files: missing.len(), bytes });
-    let temporary = tempfile::Builder::new().prefix(".clawgate-").tempdir_in(target).map_err(io(target))?;
+    remove_stale(target, cleared);
+    // A folder above the dataset may belong to somebody else.
+    let temporary =
+        temporary_in(parent, cleared).or_else(|_| temporary_in(target, cleared)).map_err(io(target))?;
     for file in &missing {
         let to = target.join(&file.path);
         // A NamedTempFile has the mode 0600.
         let mut whole = tempfile::NamedTempFile::new_in(temporary.path()).map_err(io(&to))?;
         whole.write_all(&file.bytes).and_then(|()| whole.as_file().sync_all()).map_err(io(&to))?;
-        make_dir(to.parent().unwrap_or(target))?;
+        let dir = to.parent().unwrap_or(target);
+        make_dir(dir)?;
+        check_not_moved(dir)?;
         whole.persist_noclobber(&to).map_err(|e| io(&to)(e.error))?;
+    }
+    // A folder can be exchanged for a link at any moment. If one was, files are where nobody approved them.
+    for file in cleared.uploads() {
+        check_not_moved(target.join(&file.path).parent().unwrap_or(target))?;
     }
     let place = || target.display().to_string();
     if let Some((path, why)) = compare(target, cleared, options)? {
         return Err(PublishError::Mismatch { place: place(), path, why });
     }
     Ok(missing.is_empty())
+}
+
+/// Fails if a folder is no longer where its path says, because a link was put in its place.
+fn check_not_moved(dir: &Path) -> Result<(), PublishError> {
+    let leads_to = resolve(dir)?;
+    match leads_to == dir {
+        true => Ok(()),
+        false => Err(PublishError::FolderMoved { path: dir.to_owned(), leads_to }),
+    }
+}
+
+/// The beginning of the names of the temporary folders of a release. Only one process uploads it at a time.
+fn temporary_prefix(cleared: &Cleared) -> String {
+    let digest = cleared.digest();
+    format!(".clawgate-{}-", digest.get(..12).unwrap_or(digest))
+}
+
+/// Makes a temporary folder, after removing those that the same release left there when it was killed.
+fn temporary_in(dir: &Path, cleared: &Cleared) -> std::io::Result<tempfile::TempDir> {
+    remove_stale(dir, cleared);
+    tempfile::Builder::new().prefix(&temporary_prefix(cleared)).tempdir_in(dir)
+}
+
+/// Removes the temporary folders of a release that was killed. What cannot be removed stays.
+fn remove_stale(dir: &Path, cleared: &Cleared) {
+    let prefix = temporary_prefix(cleared);
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(&prefix);
+        if is_ours && entry.file_type().is_ok_and(|t| t.is_dir()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Fails unless the dataset in the folder is the one that the person was told of: its metadata are the same, and no shard is
+/// missing. The card may be another one, because people edit it there.
+fn check_told(target: &Path, options: &HubOptions) -> Result<(), PublishError> {
+    for (path, sha256) in options.standing.iter().filter(|(path, _)| *path != CARD) {
+        let there = target.join(path);
+        let is_same = match fs::symlink_metadata(&there) {
+            Ok(meta) if path.ends_with("metadata.json") => {
+                meta.is_file()
+                    && meta.len() < FILE_LIMIT as u64
+                    && FileEntry::of(path, &fs::read(&there).map_err(io(&there))?).sha256 == *sha256
+            }
+            Ok(meta) => meta.is_file(),
+            Err(_) => false,
+        };
+        if !is_same {
+            let place = target.display().to_string();
+            return Err(PublishError::OtherDataset { place, path: path.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Fails unless the target is a folder that contains a dataset.
@@ -147,7 +211,7 @@ pub(super) fn resolve(target: &Path) -> Result<PathBuf, PublishError> {
                 if fs::symlink_metadata(existing).is_ok() {
                     return Err(bad());
                 }
-                // The last component of a path is no name if it is `..`.
+                // The last component of a path is not a name if it is `..`.
                 missing.push(existing.file_name().ok_or_else(bad)?);
                 existing = existing.parent().ok_or_else(bad)?;
             }

@@ -9,6 +9,7 @@ mod hub;
 mod planned;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,10 +22,11 @@ use crate::gate::{Cleared, ClearedWithdrawal, HubAccess, SealedFile};
 use crate::workflow::{FileEntry, Target, digest};
 
 pub use error::PublishError;
-pub use hub::{Head, check_endpoint, check_proxy, is_loopback};
+pub use hub::{Download, Head, check_endpoint, check_proxy, download_rows, is_loopback};
 pub use planned::{PlannedRequest, planned_requests};
+pub use tls::client_builder;
 
-/// The public Hub.
+/// Address of the public Hub.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
 /// Called with each step of an upload.
@@ -43,12 +45,15 @@ pub struct HubOptions {
     pub max_wait: Duration,
     /// Called with each step. It must not block.
     pub progress: Option<OnStep>,
-    /// The commit at the head of the dataset that the release was prepared for. A whole release replaces files only there.
-    /// `None` if no dataset was known: the release then replaces and deletes nothing. The person who signed was shown it.
+    /// The commit at the head of the dataset that the release was prepared for. On top of it a whole release may replace shards
+    /// whose rows it has. `None` if no dataset was known. The person who signed was shown it.
     pub head: Option<String>,
-    /// Ids of sessions whose rows may leave the dataset: those that the person was shown as going. Every other row that stands
-    /// there must be in the release too.
+    /// Ids of sessions whose rows may leave the dataset: those of signed releases, whose number the person was shown. Every other row
+    /// that is there must be in the release too.
     pub may_remove: BTreeSet<String>,
+    /// The files that the person who signed was told of: SHA-256 by path. A whole release deletes and replaces no others apart from
+    /// such shards, and one that adds files demands that these are there.
+    pub standing: BTreeMap<String, String>,
 }
 
 impl Default for HubOptions {
@@ -61,6 +66,7 @@ impl Default for HubOptions {
             progress: None,
             head: None,
             may_remove: BTreeSet::new(),
+            standing: BTreeMap::new(),
         }
     }
 }
@@ -98,7 +104,7 @@ pub enum UploadStep {
     Verifying {
         /// Files compared so far.
         done: usize,
-        /// Number of files.
+        /// Number of files to upload.
         total: usize,
     },
 }
@@ -194,7 +200,7 @@ pub struct Removal {
 impl Removal {
     /// Whether there is nothing to remove.
     pub fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.write.is_empty() && self.delete.is_empty()
     }
 }
 
@@ -210,6 +216,28 @@ pub struct Withdrawn {
     /// Whether the old commits, which contain the rows, were removed.
     pub squashed: bool,
     pub repository_deleted: bool,
+    /// SHA-256 of each file that was written, by path.
+    #[serde(skip)]
+    pub written: BTreeMap<String, String>,
+    /// Paths of the files that were deleted.
+    #[serde(skip)]
+    pub deleted: BTreeSet<String>,
+}
+
+impl Withdrawn {
+    /// What one commit did.
+    fn by_commit(removal: &Removal, commit: String) -> Self {
+        let written =
+            removal.write.iter().map(|(path, bytes)| (path.clone(), FileEntry::of(path, bytes).sha256));
+        Withdrawn {
+            rows: removal.rows,
+            files: removal.write.len() as u64 + removal.delete.len() as u64,
+            commit: Some(commit),
+            written: written.collect(),
+            deleted: removal.delete.clone(),
+            ..Withdrawn::default()
+        }
+    }
 }
 
 /// Removes the rows of the cleared sessions from their dataset in one commit, or deletes a repository that contains nothing else.

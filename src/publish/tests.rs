@@ -52,10 +52,24 @@ fn options() -> HubOptions {
     }
 }
 
-/// Publishes a release that was prepared for what stands there now.
+/// Options of an upload whose person was told that these files are there.
+fn told(files: &[(&str, &[u8])]) -> HubOptions {
+    let standing = files.iter().map(|(path, bytes)| ((*path).to_owned(), FileEntry::of(path, bytes).sha256));
+    HubOptions { standing: standing.collect(), ..options() }
+}
+
+/// Publishes a release that was prepared for what is there now, whose person was told of its card and metadata.
 fn send(hub: &HubDouble, cleared: &Cleared) -> Result<Published, PublishError> {
-    let head = hub.private(REPO).map(|_| hub.head(REPO));
-    publish_blocking(cleared, &HubOptions { head, ..options() })
+    publish_blocking(cleared, &prepared_for(hub, BTreeSet::new()))
+}
+
+/// Options of a release that was prepared for what is there now.
+fn prepared_for(hub: &HubDouble, may_remove: BTreeSet<String>) -> HubOptions {
+    let Some(_) = hub.private(REPO) else { return options() };
+    let there = hub.files(REPO);
+    let described = there.iter().filter(|(path, _)| ["README.md", "metadata.json"].contains(&path.as_str()));
+    let described: Vec<(&str, &[u8])> = described.map(|(path, b)| (path.as_str(), b.as_slice())).collect();
+    HubOptions { head: Some(hub.head(REPO)), may_remove, ..told(&described) }
 }
 
 /// Asserts that the dataset at the head contains exactly the cleared bytes.
@@ -272,16 +286,14 @@ fn shards_of_an_earlier_release_are_deleted_and_other_files_stay() {
         ("README.md", b"old"),
         ("data/train-00000.jsonl", b"{\"session_id\":\"a\"}\n"),
         ("data/train-00001.jsonl", b"{\"session_id\":\"a\"}\n"),
-        ("data/notes.jsonl", b"theirs"),
         ("picture.png", b"theirs"),
     ];
     hub.repo(REPO, true, old);
     let release = to_hub(&hub, Visibility::Private);
-    send(&hub, &release).unwrap();
+    publish_blocking(&release, &told(&old[..3])).unwrap();
     assert_published(&hub, &release);
     let there = hub.files(REPO);
     assert!(!there.contains_key("data/train-00001.jsonl"));
-    assert_eq!(there["data/notes.jsonl"], b"theirs");
     assert_eq!(there["picture.png"], b"theirs");
     assert_eq!(hub.commits(REPO), 2, "in one commit");
 }
@@ -310,7 +322,7 @@ fn an_added_release_deletes_and_replaces_nothing_and_needs_a_dataset() {
     assert_nothing_sent(&hub);
 
     let whole = to_hub(&hub, Visibility::Private);
-    send(&hub, &whole).unwrap();
+    publish_blocking(&whole, &told(&[("data/train-00000.jsonl", b"no card")])).unwrap();
     let before = hub.files(REPO);
     for fault in [None, Some(Fault::DropAfter)] {
         if let Some(fault) = fault {
@@ -329,10 +341,34 @@ fn an_added_release_deletes_and_replaces_nothing_and_needs_a_dataset() {
     let other = cleared(other, target, Visibility::Private, access(&hub, &write_token()));
     assert!(matches!(send(&hub, &other), Err(PublishError::OtherRows { .. })), "a file of its name is there");
 
-    let told = BTreeSet::from(["b".to_owned()]);
+    assert!(
+        matches!(send(&hub, &whole), Err(PublishError::OtherRows { .. })),
+        "nobody was told of the added ones"
+    );
+    let there = hub.files(REPO);
+    let there: Vec<(&str, &[u8])> =
+        there.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
     let head = Some(hub.head(REPO));
-    publish_blocking(&whole, &HubOptions { head, may_remove: told, ..options() }).unwrap();
+    let may_remove = BTreeSet::from(["b".to_owned()]);
+    publish_blocking(&whole, &HubOptions { head, may_remove, ..told(&there) }).unwrap();
     assert_eq!(hub.files(REPO), before, "a whole release replaces the files of added ones");
+}
+
+#[test]
+fn an_added_release_goes_only_to_the_dataset_that_the_person_was_told_of() {
+    let hub = HubDouble::start();
+    let theirs: &[(&str, &[u8])] =
+        &[("README.md", b"edited"), ("metadata.json", b"one"), ("data/train-00000.jsonl", b"rows")];
+    hub.repo(REPO, true, theirs);
+    let added = added_to_hub(&hub);
+    let other: &[(&str, &[u8])] = &[("metadata.json", b"two")];
+    let missing: &[(&str, &[u8])] = &[("metadata.json", b"one"), ("data/train-00001.jsonl", b"rows")];
+    for told_of in [other, missing] {
+        let err = publish_blocking(&added, &told(told_of)).unwrap_err();
+        assert!(matches!(err, PublishError::OtherDataset { .. }), "{err}");
+    }
+    assert_nothing_sent(&hub);
+    publish_blocking(&added, &told(&[("README.md", b"one"), theirs[1], theirs[2]])).unwrap();
 }
 
 #[test]
@@ -342,6 +378,10 @@ fn what_was_not_there_when_the_release_was_prepared_is_neither_deleted_nor_repla
         &[("README.md", b"theirs")],
         &[("README.md", b"theirs"), ("data/train-00009.jsonl", b"theirs")],
         &[("additions/r20261128-abc234xy/metadata.json", b"theirs")],
+        &[("README.md", b"theirs")],
+        &[("metadata.json", b"theirs")],
+        &[("provenance.json", b"theirs")],
+        &[("data/notes.jsonl", b"theirs")],
     ];
     for files in theirs {
         let hub = HubDouble::start();
@@ -352,13 +392,24 @@ fn what_was_not_there_when_the_release_was_prepared_is_neither_deleted_nor_repla
             assert!(matches!(&err, PublishError::HeadMoved { .. }), "{err}");
             assert_nothing_sent(&hub);
         }
+        // On top of the commit that the person was shown, only the rows of shards are left to the other check.
+        let options = HubOptions { head: Some(hub.head(REPO)), ..options() };
+        let err = publish_blocking(&to_hub(&hub, Visibility::Private), &options).unwrap_err();
+        assert!(matches!(&err, PublishError::OtherRows { .. } | PublishError::RowsOfOthers { .. }), "{err}");
+        assert_nothing_sent(&hub);
     }
     let hub = HubDouble::start();
-    hub.repo(REPO, true, &[("notes.txt", b"theirs"), ("data/notes.jsonl", b"theirs")]);
+    let notes: &[(&str, &[u8])] =
+        &[("notes.txt", b"theirs"), ("provenance.json", b"ours"), ("metadata.json", b"ours")];
+    hub.repo(REPO, true, notes);
+    // The same path with other bytes is another file.
+    let other = told(&[("metadata.json", b"other")]);
+    assert!(publish_blocking(&to_hub(&hub, Visibility::Private), &other).is_err());
+    let told_of = told(&notes[2..]);
     let release = to_hub(&hub, Visibility::Private);
-    publish_blocking(&release, &options()).unwrap();
+    publish_blocking(&release, &told_of).unwrap();
     // After a lost record of the publication, what is there is ours.
-    assert!(publish_blocking(&release, &options()).unwrap().already_there);
+    assert!(publish_blocking(&release, &told_of).unwrap().already_there);
 }
 
 #[test]
@@ -432,9 +483,7 @@ fn a_row_of_others_that_is_not_in_the_release_stops_it_unless_the_person_was_tol
     let err = send(&hub, &release).unwrap_err();
     assert!(matches!(&err, PublishError::RowsOfOthers { example, .. } if example == "theirs"), "{err}");
     assert_nothing_sent(&hub);
-    let head = Some(hub.head(REPO));
-    let told = HubOptions { head, may_remove: BTreeSet::from(["theirs".to_owned()]), ..options() };
-    publish_blocking(&release, &told).unwrap();
+    publish_blocking(&release, &prepared_for(&hub, BTreeSet::from(["theirs".to_owned()]))).unwrap();
     assert!(!hub.files(REPO).contains_key("data/train-00003.jsonl"));
 }
 
@@ -459,7 +508,17 @@ fn an_added_release_in_a_folder_replaces_no_file_and_can_be_continued() {
     assert!(!names.iter().any(|n| n.to_string_lossy().starts_with('.')), "{names:?}");
 
     std::fs::remove_file(&shard).unwrap();
+    // What a killed upload left: its temporary folder, in the dataset or beside it.
+    let digest = release().digest()[..12].to_owned();
+    let stale =
+        [target.join(format!(".clawgate-{digest}-old")), dir.path().join(format!(".clawgate-{digest}-old"))];
+    let other = dir.path().join(".clawgate-of-another-release");
+    for folder in stale.iter().chain([&other]) {
+        std::fs::create_dir(folder).unwrap();
+        std::fs::write(folder.join("rows"), "{}").unwrap();
+    }
     assert!(!publish().unwrap().already_there, "an interrupted publication is continued");
+    assert!(!stale[0].exists() && !stale[1].exists() && other.exists());
     std::fs::write(&about, "theirs").unwrap();
     assert!(matches!(publish(), Err(PublishError::FolderTaken { .. })));
     assert_eq!(std::fs::read(&about).unwrap(), b"theirs");

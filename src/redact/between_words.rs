@@ -1,18 +1,18 @@
-//! What people and programs put between the words of a name: blanks, hyphens, line breaks, markup.
+//! What people and programs put between the words of a name: spaces, hyphens, line breaks, markup.
 
-/// Longest run of blanks between two words, in bytes: a line break and the indentation of the next line.
+/// Maximum length of a run of spaces between two words, in bytes: a line break and the indentation of the next line.
 const MAX_BLANK_BYTES: usize = 100;
-/// Longest tag between two words, in bytes.
+/// Maximum length of a tag between two words, in bytes.
 const MAX_TAG_BYTES: usize = 120;
 
-/// Most line breaks between two words: a blank line.
+/// Maximum number of line breaks between two words: a blank line.
 const MAX_LINE_BREAKS: usize = 2;
-/// Most marks between two words, each of them a character of [`is_mark`].
+/// Maximum number of separators between two words, each of them a character of [`is_mark`].
 const MAX_MARKS: usize = 8;
-/// Most tags and marks of emphasis between two words.
+/// Maximum number of tags and emphasis delimiters between two words.
 const MAX_MARKUP: usize = 8;
 
-/// Apostrophes that may join two words without anything else between them, with those that a shell needs inside of quotes.
+/// Apostrophes that may join two words without anything else between them, with those that a shell needs inside quotes.
 const APOSTROPHES: &[&str] = &["'\\''", "'\\\\''", "'\"'\"'", "'\\\"'\\\"'", "'", "’", "ʼ"];
 /// Marks that were encoded twice.
 const ENCODED: &[&str] = &["%20", "%2D", "%2d", "%5F", "%5f", "%2E", "%2e", "%2F", "%2f", "%0A", "%0a"];
@@ -20,12 +20,12 @@ const ENCODED: &[&str] = &["%20", "%2D", "%2d", "%5F", "%5f", "%2E", "%2e", "%2F
 const COMMAS: &[&str] = &[",", "，", "、"];
 /// Quotes around words, escaped ones first.
 const QUOTES: &[&str] = &["\\\"", "\\'", "\"", "'", "`", "“", "”", "„", "«", "»", "’", "‘"];
-/// Characters that are marks of emphasis in Markdown.
+/// Characters that are emphasis delimiters in Markdown.
 const EMPHASIS: &[u8] = b"*`~_";
 
 /// Marks that begin a line of a comment, a quotation or a difference.
 const LINE_MARKS: &[u8] = b"#/*>+|-";
-/// Most marks at the beginning of a line.
+/// Maximum number of comment delimiters at the beginning of a line.
 const MAX_LINE_MARKS: usize = 3;
 
 /// Whether a character may be between two words: a dash, a stroke, a full stop and the like. Brackets, quotes, `=`, `!` and
@@ -111,7 +111,7 @@ impl Passed {
         (self.marks <= MAX_MARKS).then_some(at + length)
     }
 
-    /// Adds a blank. Returns whether it may be there.
+    /// Adds a space. Returns whether it may be there.
     fn blank(&mut self, is_break: bool, bytes: usize) -> bool {
         self.blank_bytes += bytes;
         self.line_breaks += usize::from(is_break);
@@ -132,7 +132,7 @@ fn is_word_at(b: &[u8], at: usize, word: &[u8]) -> bool {
     b.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word))
 }
 
-/// Returns where `word` begins after the word that ends at `at`. Nothing may be between them, or a run of blanks, marks,
+/// Returns where `word` begins after the word that ends at `at`. Nothing may be between them, or a run of spaces, separators,
 /// tags and emphasis: `Ada <b>Works</b>`, `**Ada** Works`, `ada.\n  works`.
 pub(super) fn skip_to_word(b: &[u8], at: usize, word: &[u8]) -> Option<usize> {
     let mut passed = Passed::default();
@@ -210,12 +210,12 @@ fn tag_end(b: &[u8], at: usize) -> Option<usize> {
     None
 }
 
-/// Whether `[from, to)` is a comma with blanks around it.
+/// Whether `[from, to)` is a comma with spaces around it.
 pub(super) fn is_comma(b: &[u8], from: usize, to: usize) -> bool {
     b.get(from..to).is_some_and(|s| COMMAS.iter().any(|c| s.trim_ascii() == c.as_bytes()))
 }
 
-/// Returns the end of the quotes between two words at `at`, with a mark and blanks between them: `Ada "Works`,
+/// Returns the end of the quotes between two words at `at`, with a separator and spaces between them: `Ada "Works`,
 /// `"Ada", "Works"`. `None` if there is no quote.
 pub(super) fn skip_quotes(b: &[u8], at: usize) -> Option<usize> {
     let quote =

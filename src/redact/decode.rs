@@ -51,7 +51,7 @@ pub(crate) fn unescape(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
             i += 1;
             continue;
         }
-        // Outside of the current region: copy what is left of it and begin the next, two lines before the escape.
+        // Outside the current region: copy what is left of it and begin the next, two lines before the escape.
         if !changed || i >= region {
             let from = context_start(b, i).max(if changed { region } else { 0 });
             if changed {
@@ -180,7 +180,7 @@ pub(crate) fn deltas(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     (pieces > 1).then(|| out.finish(parent))
 }
 
-/// Shortest line that can be full, in bytes.
+/// Minimum length of a line that can be full, in bytes.
 const MIN_FULL_LINE_BYTES: usize = 40;
 
 /// Common widths at which terminals and encoders break lines, in characters.

@@ -27,7 +27,7 @@ pub(crate) struct DecodedView {
     parent: Option<Rc<DecodedView>>,
     /// Only line numbers were removed, so this view shows everything that the parent shows.
     pub covers_parent: bool,
-    /// Noise was removed: colours, line numbers, diff marks, zero-width characters.
+    /// Noise was removed: colours, line numbers, diff prefixes, zero-width characters.
     pub cleaned: bool,
 }
 
@@ -152,7 +152,7 @@ impl DecodedView {
     }
 }
 
-/// Removes terminal colours, zero-width characters, line numbers and diff marks; `None` if there are none.
+/// Removes terminal colours, zero-width characters, line numbers and diff prefixes; `None` if there are none.
 pub(crate) fn clean(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let text = parent.text.as_str();
     let b = text.as_bytes();
@@ -247,7 +247,7 @@ impl Noise {
         self.escapes || self.zero_width
     }
 
-    /// Returns the end of the line number and the diff mark at the line start `i`; `i` if there are none.
+    /// Returns the end of the line number and the diff prefix at the line start `i`; `i` if there are none.
     fn line_prefix_end(&self, b: &[u8], i: usize) -> usize {
         let end = if self.line_numbers { line_number_end(b, i).unwrap_or(i) } else { i };
         if !self.diff {

@@ -14,7 +14,7 @@ use super::{decode, nested_fields, paths, placeholder, word_rules};
 pub(crate) struct Detection {
     /// Spans of the raw text; several if the value is split by something that has to stay, such as a line number.
     pub pieces: Vec<(usize, usize)>,
-    /// The decoded value.
+    /// The value after decoding.
     pub value: String,
     pub kind: Arc<str>,
     pub rule: Arc<str>,
@@ -26,10 +26,10 @@ pub(crate) struct Detection {
 const MAX_ESCAPE_LEVELS: usize = 4;
 /// Levels of blobs inside blobs that are decoded.
 const MAX_BLOB_DEPTH: usize = 3;
-/// Longest blob that is decoded, in bytes.
+/// Maximum length of a blob that is decoded, in bytes.
 const MAX_BLOB_BYTES: usize = 256 * 1024;
 
-/// Shortest run of letters and digits that is decoded as a blob, in bytes.
+/// Minimum length of a run of letters and digits that is decoded as a blob, in bytes.
 const MIN_BLOB_BYTES: usize = 16;
 
 /// Returns the text itself and all readings that differ from it. A cleaned reading, if there is one, is the second.
@@ -103,7 +103,7 @@ pub(crate) fn detect(
         let from = out.len();
         scan_reading(&scan, reading, 0, classes, &mut out);
         if n == 0 && cleaned {
-            // The cleaned reading finds values of several lines too, and its spans leave line numbers and diff marks in
+            // The cleaned reading finds values of several lines too, and its spans leave line numbers and diff prefixes in
             // place. The same values from the raw text would remove them.
             let mut index = 0;
             out.retain(|f| {

@@ -8,12 +8,12 @@ pub(super) struct Encoded {
     pub text: String,
 }
 
-/// Longest character of UTF-8, in bytes.
+/// Maximum length of a character of UTF-8, in bytes.
 const MAX_CHARACTER_BYTES: usize = 4;
-/// Longest name or number of an entity, in bytes.
+/// Maximum length of a name or number of an entity, in bytes.
 const MAX_ENTITY_BYTES: usize = 10;
 
-/// Names of HTML entities: letters, blanks and marks that occur in names.
+/// Names of HTML entities: letters, spaces and punctuation that occur in names.
 const ENTITIES: &[(&str, char)] = &[
     ("nbsp", '\u{a0}'),
     ("iexcl", '\u{a1}'),
@@ -220,7 +220,7 @@ fn character(
     Some((first_end?, char::from(*bytes.first()?).to_string()))
 }
 
-/// Reads `=C3=BC`, or the mark of a line that goes on. `=` before other digits is an assignment.
+/// Reads `=C3=BC`, or the end of a line that goes on. `=` before other digits is an assignment.
 fn quoted_printable(b: &[u8], start: usize) -> Option<(usize, String)> {
     let rest = &b[start + 1..];
     if rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {

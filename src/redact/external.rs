@@ -47,7 +47,7 @@ pub struct Detectors {
 
 /// Texts whose answers are cached.
 const MAX_CACHED_ANSWERS: usize = 20_000;
-/// Shortest text that is sent to a detector, in bytes.
+/// Minimum length of a text that is sent to a detector, in bytes.
 const MIN_TEXT_BYTES: usize = 4;
 
 impl Detectors {

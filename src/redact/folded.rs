@@ -7,7 +7,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use super::encoded_chars;
 
-/// Longest run of encoded characters that are folded together with those after them, in bytes.
+/// Maximum length of a run of encoded characters that are folded together with those after them, in bytes.
 const MAX_JOINED_BYTES: usize = 256;
 
 /// A text in folded form, with a map back to its bytes.
@@ -68,7 +68,7 @@ impl<'t> Folded<'t> {
 
     /// Returns the span of the raw text that a span of the folded text came from.
     pub fn to_raw(&self, start: usize, end: usize) -> (usize, usize) {
-        // Inside of a change only the whole of it has a place in the raw text.
+        // Inside a change only the whole of it has a place in the raw text.
         let first =
             self.changes.partition_point(|c| c.0 <= start).checked_sub(1).and_then(|n| self.changes.get(n));
         let from = match first {

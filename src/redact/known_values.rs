@@ -1,6 +1,6 @@
 //! Values that are known to be sensitive, which are found again in every text.
 //!
-//! A token that was found in `API_TOKEN=gTq8…` is removed from `argv gTq8…` too, also encoded or cut short.
+//! A token that was found in `API_TOKEN=gTq8…` is removed from `argv gTq8…` too, also encoded or truncated.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ pub(crate) struct KnownValue {
     pub confidence: u8,
     /// The value counts only as a whole word.
     pub whole_word: bool,
-    /// Case is ignored.
+    /// Whether upper and lower case are the same.
     pub any_case: bool,
     /// The value is a name, which is also found in other spellings (see `names.rs`).
     pub any_spelling: bool,
@@ -52,7 +52,7 @@ pub(crate) struct KnownValues {
 #[derive(Debug, Clone)]
 struct Needle {
     value: usize,
-    /// The pattern is only the head of the value, which may be cut short after it.
+    /// The pattern is only the head of the value, which may be truncated after it.
     head: bool,
 }
 
@@ -277,7 +277,7 @@ impl KnownValues {
     }
 }
 
-/// Returns the length of the head that identifies a value that is cut short: eight characters after its public prefix.
+/// Returns the length of the head that identifies a value that is truncated: eight characters after its public prefix.
 ///
 /// In `ghp_x7KqR4lm6N…` the prefix `ghp_` is public, so the head is `ghp_x7KqR4lm`.
 fn head_len(value: &str, known: &KnownValue) -> Option<usize> {

@@ -56,15 +56,14 @@ use crate::rules::{Class, Classes, Engine};
 pub use external::{Detector, Detectors, ExternalSpan};
 pub use jsonl_filter::RedactFilter;
 pub use names::{NameCounter, has_letters, is_long_enough, is_short_word, same_name};
-pub(crate) use placeholder::distinct;
 pub use placeholder::placeholder_kinds;
+pub(crate) use placeholder::{distinct, find_styled as placeholder_spans};
 pub use policy::{Options, PlaceholderStyle, Policy, Timestamps};
 #[cfg(test)]
 pub(crate) use sealed_scanner::OWN_FIELDS;
 pub use sealed_scanner::{SealedHit, SealedScanner};
 pub use selftest::{SelfTest, Tally, selftest};
 pub(crate) use session::for_each_input_text;
-pub(crate) use session::for_each_text_mut;
 pub use session::{Entity, FindingNote, RedactedSession};
 pub use timed_id::{is_untimed, tells_time};
 
@@ -98,7 +97,7 @@ pub struct Span {
     pub kind: Arc<str>,
     /// Id of the rule, or `custom`, `username`, `identity`, `home-path`, `lone-id` and the like for what no rule found.
     pub rule: Arc<str>,
-    /// In percent.
+    /// How certain the finding is, in percent.
     pub confidence: u8,
     /// What replaces the span; empty for the further pieces of a split value.
     pub placeholder: String,
@@ -165,14 +164,14 @@ impl<'e> Redactor<'e> {
             any_case: true,
             any_spelling: kind == "CUSTOM",
         };
-        let Policy { custom, usernames, homes, identities, .. } = r.policy.clone();
+        let Policy { custom, usernames, homes, identities, environment, .. } = r.policy.clone();
         for string in custom.iter().map(|c| c.trim()).filter(|c| c.chars().any(char::is_alphanumeric)) {
-            // A string that is too short for the inside of words counts only as a word of its own, in this spelling.
+            // A string that is too short to be searched for inside words counts only as a word of its own, in this spelling.
             let long = names::is_long_enough(string);
             let custom = known("CUSTOM", word_rules::CUSTOM, 100, !long);
             r.learn(string, KnownValue { any_case: long, any_spelling: long, ..custom });
         }
-        for (kind, value) in &identities {
+        for (kind, value) in identities.iter().chain(&environment) {
             if kind == "PERSON" {
                 r.learn_name(value);
             }
@@ -271,7 +270,7 @@ impl<'e> Redactor<'e> {
         !self.policy.keep.is_empty() && self.policy.keep.contains(&self.value_id(kind, value))
     }
 
-    /// Whether a value contains a placeholder, or is the inside of one.
+    /// Whether a value contains a placeholder, or is inside one.
     fn contains_placeholder(&self, value: &str) -> bool {
         placeholder::is_or_contains(value, self.policy.options.placeholder_style)
     }
@@ -490,7 +489,6 @@ impl<'e> Redactor<'e> {
         Redacted { text: parts.join(TOOL_NAME_SEPARATOR), spans }
     }
 
-    /// Redacts one text.
     pub fn redact_text(&mut self, text: &str) -> Redacted {
         let style = self.policy.options.placeholder_style;
         let base = DecodedView::raw(text);

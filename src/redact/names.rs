@@ -14,9 +14,9 @@ use super::between_words::{is_comma, skip_back_to_word, skip_quotes, skip_quotes
 use super::encoded_chars::decoded;
 use super::folded::{Folded, fold, is_ignorable};
 
-/// Fewest letters and digits of a name. Shorter ones are part of most words.
+/// Minimum number of letters and digits of a name. Shorter ones are part of most words.
 const MIN_NAME_CHARS: usize = 3;
-/// Fewest characters of a name in a script whose characters are syllables or words.
+/// Minimum number of characters of a name in a script whose characters are syllables or words.
 const MIN_IDEOGRAPHIC_NAME_CHARS: usize = 2;
 
 /// Spellings of a name that one search may find in the same place.
@@ -40,7 +40,7 @@ struct Pattern {
     words: Vec<String>,
     /// Index of the longest word, which the automaton searches for.
     anchor: usize,
-    /// The name is too short to be searched for inside of words and without regard to case.
+    /// The name is too short to be searched for inside words and without regard to case.
     exact: Option<String>,
     /// The name is a short word, which is searched for as a word of its own.
     short_word: bool,
@@ -48,8 +48,8 @@ struct Pattern {
     surname_first: bool,
 }
 
-/// Returns the words of a name in folded form: separators, capitals after small letters, and the last of several capitals
-/// before small letters (`HTTPWorks`) begin a new word.
+/// Returns the words of a name in folded form: separators, capitals after lowercase letters, and the last of several capitals
+/// before lowercase letters (`HTTPWorks`) begin a new word.
 fn name_words(name: &str) -> Vec<String> {
     let normal: Vec<char> = decoded(name).nfkc().filter(|c| !is_ignorable(*c)).collect();
     let mut words: Vec<String> = Vec::new();
@@ -59,7 +59,7 @@ fn name_words(name: &str) -> Vec<String> {
             previous = None;
             continue;
         }
-        // Two small letters, because `IBMs` is one word.
+        // Two lowercase letters, because `IBMs` is one word.
         let small_follow =
             || normal.get(n + 1..n + 3).is_some_and(|next| next.iter().all(|c| c.is_lowercase()));
         let begins = previous
@@ -95,7 +95,7 @@ fn without_umlauts(name: &str) -> Option<String> {
     (out != normal).then_some(out)
 }
 
-/// Whether a string is long enough to be searched for inside of words.
+/// Whether a string is long enough to be searched for inside words.
 pub fn is_long_enough(name: &str) -> bool {
     let words = name_words(name);
     let chars = || words.iter().flat_map(|w| w.chars()).filter(|c| c.is_alphanumeric());
@@ -106,7 +106,7 @@ pub fn is_long_enough(name: &str) -> bool {
     chars().count() >= least
 }
 
-/// Longest word that is not searched for inside of other words, in letters.
+/// Maximum length of a word that is not searched for inside other words, in letters.
 const MAX_SHORT_WORD_CHARS: usize = 3;
 
 /// Whether a string is one short word in Latin letters. Such words are parts of other words: `ann` of `planning`.
@@ -227,7 +227,7 @@ pub struct NameCounter {
 }
 
 impl NameCounter {
-    /// Makes a counter of strings, which count inside of words too, and of user names, which do not.
+    /// Makes a counter of strings, which count inside words too, and of user names, which do not.
     pub fn new(strings: &[String], usernames: &[String]) -> Self {
         let all = || strings.iter().chain(usernames).map(|s| s.trim());
         NameCounter {
@@ -356,7 +356,7 @@ fn is_escape(text: &str) -> bool {
 /// Whether `[start, end)` begins and ends at a word boundary of the text.
 pub(crate) fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
     let value = &text[start..end];
-    // In a script without blanks a name of two characters is often part of another word, a longer one hardly ever.
+    // In a script without spaces a name of two characters is often part of another word, a longer one hardly ever.
     let short = value.chars().nth(2).is_none();
     let joined = |inner: Option<char>, outer: Option<char>| match (inner, outer) {
         (Some(i), Some(o)) if is_unspaced(i) => short && is_unspaced(o),
@@ -367,7 +367,7 @@ pub(crate) fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
         && !joined(value.chars().next_back(), text[end..].chars().next())
 }
 
-/// Whether a character belongs to a script in which no blank ends a word: Thai, Lao, Chinese, Japanese, and Korean, whose
+/// Whether a character belongs to a script in which no space ends a word: Thai, Lao, Chinese, Japanese, and Korean, whose
 /// endings are attached.
 fn is_unspaced(c: char) -> bool {
     matches!(c,
@@ -496,7 +496,7 @@ mod tests {
         {
             assert_eq!(found("Ann", text), [""; 0], "{text}");
         }
-        // A longer word, a word with a digit and one of several words are found inside of others too.
+        // A longer word, a word with a digit and one of several words are found inside others too.
         for (name, text) in [("Annie", "xanniey"), ("an42", "xan42y"), ("An Na", "xannay"), ("Ли", "Лиза")]
         {
             assert_eq!(found(name, text).len(), usize::from(is_long_enough(name)), "{name} in {text}");
@@ -681,7 +681,7 @@ mod tests {
         let text = "é KO\u{308}LN, ﬁn";
         assert_eq!(found("Köln", text), ["KO\u{308}LN"]);
         assert_eq!(found("fin", text), ["ﬁn"]);
-        // A long run of encoded characters is read in parts, none of which ends inside of a character.
+        // A long run of encoded characters is read in parts, none of which ends inside a character.
         let long = "%E5%8C%97".repeat(40) + "%E9%BB%92%E6%9D%BE";
         assert_eq!(found("黒松", &long).len(), 1);
         assert_eq!(found("삼성전자", "\u{1109}\u{1161} 삼성").len(), 0);

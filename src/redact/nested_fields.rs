@@ -7,14 +7,14 @@
 use std::rc::Rc;
 
 use super::decoded_view::{DecodedView, ViewBuilder};
-use super::secret_fields::{self, Holds};
+use super::secret_fields::{self, Says, SecretKind};
 
-/// Longest name of a field, in bytes.
+/// Maximum length of the name of a field, in bytes.
 const MAX_NAME_BYTES: usize = 80;
-/// Shortest and longest value, in bytes.
+/// Minimum and maximum length of a value, in bytes.
 const VALUE_BYTES: std::ops::RangeInclusive<usize> = 4..=200;
 
-/// Names that say only that they have a value, or which of several values it is, in small letters without other characters.
+/// Names that say only that they have a value, or which of several values it is, in lowercase without other characters.
 /// The last ones are those of DynamoDB and of JSON that was XML.
 const EMPTY_NAMES: &[&str] = &[
     "value",
@@ -73,7 +73,7 @@ type Range = (usize, usize);
 struct Secrets {
     /// The part of its name that names one of them.
     name: Range,
-    holds: Holds,
+    holds: SecretKind,
     /// Number of objects and arrays in it, down to the value.
     depth: usize,
 }
@@ -200,7 +200,7 @@ impl Reader<'_> {
         match secret_fields::holds(name) {
             _ if name.len() > MAX_NAME_BYTES || secret_fields::is_schema(&self.text[at..]) => None,
             Some((holds, length)) => Some(Secrets { name: (key.0, key.0 + length), holds, depth: 1 }),
-            None if secret_fields::says_otherwise(name) => None,
+            None if secret_fields::says(name) == Says::Otherwise => None,
             None => outer(),
         }
     }
@@ -209,11 +209,23 @@ impl Reader<'_> {
     fn name_of_secret(&self, frame: &Frame, key: Range, value: Range) -> Option<Range> {
         let secrets = frame.secrets?;
         let name = &self.text[key.0..key.1];
+        let value = &self.text[value.0..value.1];
         let is_secret = name.len() <= MAX_NAME_BYTES
             && secret_fields::holds(name).is_none()
-            && !secret_fields::says_otherwise(name)
-            && secret_fields::may_be_secret(&self.text[value.0..value.1], secrets.holds);
+            && match secret_fields::says(name) {
+                Says::Nothing => secret_fields::may_be_secret(value, secrets.holds),
+                Says::Place => secret_fields::is_clearly_secret(value, secrets.holds),
+                Says::Otherwise => false,
+            };
         is_secret.then_some(secrets.name)
+    }
+
+    /// Returns the part of a name of several secrets that names one of them: `password` of `passwords`. `None` if the name is
+    /// not the plural of a secret, or the value is none.
+    fn singular(&self, name: Range, value: Range) -> Option<Range> {
+        let text = self.text.get(name.0..name.1).filter(|text| text.len() <= MAX_NAME_BYTES)?;
+        let (holds, length) = secret_fields::holds(text).filter(|(_, length)| *length < text.len())?;
+        secret_fields::may_be_secret(&self.text[value.0..value.1], holds).then_some((name.0, name.0 + length))
     }
 
     /// Reads a string or a whole number.
@@ -245,6 +257,10 @@ impl Reader<'_> {
         if let Some(name) = name.filter(|_| is_other && VALUE_BYTES.contains(&(value.1 - value.0))) {
             self.write(name, &[value]);
         }
+        let is_one_of_several = name.and_then(|name| self.singular(name, value));
+        if let Some(name) = is_one_of_several.filter(|_| VALUE_BYTES.contains(&(value.1 - value.0))) {
+            self.write(name, &[value]);
+        }
         if let Some(name) = of_secret.filter(|_| VALUE_BYTES.contains(&(value.1 - value.0))) {
             self.write(name, &[value]);
         }
@@ -274,7 +290,7 @@ impl Reader<'_> {
     }
 }
 
-/// Writes a name in small letters without other characters; a long one is cut.
+/// Writes a name in lowercase without other characters; a long one is cut.
 fn plain_name(name: &str) -> String {
     name.bytes()
         .take(MAX_NAME_BYTES)
@@ -297,7 +313,7 @@ fn string_end(b: &[u8], at: usize) -> Option<usize> {
     None
 }
 
-/// Returns a span without the white space at its ends, which may be written as escapes.
+/// Returns a span without the whitespace at its ends, which may be written as escapes.
 fn trimmed(text: &str, (mut start, mut end): Range) -> Range {
     let is_escape = |two: &[u8]| two[0] == b'\\' && matches!(two[1], b'n' | b'r' | b't' | b'f' | b'v');
     loop {
@@ -352,6 +368,13 @@ mod tests {
                 "\"b\": \"abcd\"\n\"password\": \"abcd\"\n\"password\": \"efgh\"\n",
             ),
             (r#"{"password":{"label":"abcd","x":"efgh"},"y":"ijkl"}"#, "\"password\": \"efgh\"\n"),
+            (r#"{"passwords":{"type":"map","x":"efgh"}}"#, "\"password\": \"efgh\"\n"),
+            (r#"{"passwords":{"db_host":"abcd","app_user":"Efgh2031x"}}"#, "\"password\": \"Efgh2031x\"\n"),
+            (r#"{"passwords":"efgh"}"#, "\"password\": \"efgh\"\n"),
+            (
+                r#"{"passwords":{"prod":"efgh"},"passphrases":["ijkl"]}"#,
+                "\"passwords\": \"efgh\"\n\"password\": \"efgh\"\n\"passphrases\": \"ijkl\"\n\"passphrase\": \"ijkl\"\n",
+            ),
         ] {
             assert_eq!(reading(text), expected, "{text}");
         }

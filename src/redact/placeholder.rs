@@ -58,7 +58,7 @@ pub(crate) fn keyed(key: &[u8; 32], parts: &[&str]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// Returns a redacted name, with a number behind it if the name is taken: different names may have the same placeholder.
+/// Returns a redacted name, with a number after it if the name is taken: different names may have the same placeholder.
 pub(crate) fn distinct(name: String, is_taken: impl Fn(&str) -> bool) -> String {
     if !is_taken(&name) {
         return name;
@@ -71,7 +71,7 @@ pub(crate) fn distinct(name: String, is_taken: impl Fn(&str) -> bool) -> String 
 pub(crate) struct DistinctNames(HashMap<String, u32>);
 
 impl DistinctNames {
-    /// Returns the name, with a number behind it if the name is taken.
+    /// Returns the name, with a number after it if the name is taken.
     pub fn take(&mut self, name: String, is_taken: impl Fn(&str) -> bool) -> String {
         if !is_taken(&name) {
             return name;
@@ -87,7 +87,7 @@ impl DistinctNames {
     }
 }
 
-/// Returns a value without the case, blanks and separators that do not matter for its kind.
+/// Returns a value without the case, spaces and separators that do not matter for its kind.
 pub(crate) fn normalize(kind: &str, value: &str) -> String {
     let v = value.trim();
     match kind {
@@ -271,7 +271,7 @@ fn without_overlaps(mut spans: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
     spans
 }
 
-/// Whether a value contains a placeholder, or is the inside of one.
+/// Whether a value contains a placeholder, or is inside one.
 pub(crate) fn is_or_contains(value: &str, style: PlaceholderStyle) -> bool {
     !find_styled(value, style).is_empty()
         || !find(&format!("[{value}]")).is_empty()
@@ -349,7 +349,7 @@ fn escape_ends(b: &[u8], at: usize) -> bool {
 fn realistic_span(b: &[u8], head: &str, at: usize) -> Option<(usize, usize)> {
     let from = at + head.len();
     let word = |i: usize| b.get(i).is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_' || *c >= 0x80);
-    // Whether the word goes on at `i`, perhaps after a mark that joins words.
+    // Whether the word goes on at `i`, perhaps after punctuation that joins words.
     let on = |i: usize, marks: &[u8]| word(i) || b.get(i).is_some_and(|c| marks.contains(c)) && word(i + 1);
     let back = |s: usize, marks: &[u8]| {
         s > 0

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timestamps {
-    /// As recorded.
+    /// Times as the log has them.
     #[default]
     Exact,
     /// Cut to the hour.
@@ -23,7 +23,7 @@ pub enum Timestamps {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlaceholderStyle {
-    /// `[EMAIL_k3f9qa]`.
+    /// Placeholders that name the kind, such as `[EMAIL_k3f9qa]`.
     #[default]
     Typed,
     /// A value of the same kind in a range that is reserved for examples: `user-k3f9qa@example.com`, `203.0.113.7`,
@@ -113,6 +113,10 @@ pub struct Policy {
     /// Kind and value of the identities in the files of this machine: names, addresses, hosts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<(String, String)>,
+    /// The same for the identities in the environment. They are not part of the hash, because a timer or a container has
+    /// another environment. A signature redacts every row again, so that a name which was missing then is found.
+    #[serde(skip)]
+    pub environment: Vec<(String, String)>,
     /// Keyed hashes (see [`super::Redactor::value_id`]) of values that a person decided to keep.
     pub keep: BTreeSet<String>,
     /// Name and command of each detector outside this program.

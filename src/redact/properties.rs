@@ -125,7 +125,6 @@ const FIXED: &[&str] = &[
     "-----END RSA PRIVATE KEY-----",
 ];
 
-/// A random piece.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         1 => "[ -~]{0,24}",

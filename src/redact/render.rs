@@ -88,7 +88,7 @@ pub(crate) fn removals(text: &str, found: &[Detection], style: PlaceholderStyle)
     clip_json(text, out)
 }
 
-/// Detections that overlap.
+/// Detections that overlap and are replaced as one.
 struct Merged {
     start: usize,
     end: usize,
@@ -166,7 +166,7 @@ fn whole_escapes(text: &str, mut s: usize, mut e: usize) -> (usize, usize) {
 
 /// Keeps removals inside the strings of JSON, and turns a bare number into a string.
 ///
-/// The text may be one JSON document, or one document a line, or the `data:` lines of an event stream.
+/// The text may be one JSON document, or one document per line, or the `data:` lines of an event stream.
 fn clip_json(text: &str, removals: Vec<Removal>) -> Vec<Removal> {
     if removals.is_empty() {
         return removals;

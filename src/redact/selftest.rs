@@ -37,7 +37,7 @@ pub struct SelfTest {
     pub seed: String,
     pub rules_version: String,
     pub secrets: Tally,
-    /// Personal data.
+    /// Values that are personal data.
     pub pii: Tally,
     /// Values by the carrier that they were wrapped in.
     pub by_carrier: BTreeMap<String, Tally>,
@@ -145,7 +145,7 @@ fn quoted(e: &Example, levels: usize) -> Wrapped {
 
 /// Whether no six characters of the value are left in the redacted text, or not the whole of a shorter value.
 ///
-/// Characters that also occur outside of the value prove nothing.
+/// Characters that also occur outside the value prove nothing.
 fn is_gone(w: &Wrapped, redacted: &str) -> bool {
     // Placeholders do not count: the kind in `[GHP_k3f9qa]` may be the prefix of the value.
     let mut left = String::with_capacity(redacted.len());

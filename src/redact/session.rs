@@ -36,7 +36,7 @@ pub struct FindingNote {
     /// Path of the field, for instance `messages[3].parts[0].output`.
     pub field: String,
     pub placeholder: String,
-    /// In percent.
+    /// How certain the finding is, in percent.
     pub confidence: u8,
     /// The value masked: its length, and for some kinds its first letter.
     pub masked: String,
@@ -100,7 +100,7 @@ fn for_each_id_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) 
 }
 
 /// Calls `f` with the path and text of every string of a session except ids, which `f` may change.
-pub(crate) fn for_each_text_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
+fn for_each_text_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
     for (name, field) in [
         ("project", &mut session.project),
         ("git_branch", &mut session.git_branch),
@@ -380,7 +380,7 @@ impl<'e> Redactor<'e> {
         self.written(&view, &removals)
     }
 
-    /// Returns the id that takes the place of an id with a time, if the options change times.
+    /// Returns the replacement id of an id with a time, if the options change times.
     pub fn untimed_id(&self, id: &str) -> Option<String> {
         let is_timed = self.policy.options.timestamps != Timestamps::Exact && timed_id::tells_time(id);
         is_timed.then(|| timed_id::untimed(&self.key, id))

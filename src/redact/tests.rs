@@ -292,7 +292,7 @@ fn no_known_value_is_left_in_a_session() {
         (format!("{hex}zz_top postgres://app:{pass}@db.host.io/x"), redactor as fn() -> Redactor<'static>),
         // a name next to a character that is not a letter
         ("\u{1f600}pvintergren@build7:~$ /home/pvintergren/src".to_owned(), redactor),
-        // a placeholder that reads as a number because its plus is a diff mark
+        // a placeholder that reads as a number because its plus is a diff prefix
         ("\n@@ -1,2 +1,2 @@\n+1-202-555-0143[EMAIL_abcdef]".to_owned(), realistic),
         // a name in the position of its value
         ("\\u003d\\u003dPGPASSWORD='\\u003dPGPASSWORD='".to_owned(), redactor),

@@ -20,7 +20,7 @@ pub fn tells_time(id: &str) -> bool {
         || has_date(id)
 }
 
-/// Returns the id that takes the place of an id: a UUID of version 8, which is made of the id and the key only.
+/// Returns the replacement id: a UUID of version 8, which is made of the id and the key only.
 pub(super) fn untimed(key: &[u8; 32], id: &str) -> String {
     let mac = keyed(key, &["id", id]);
     let mut bytes = [0; 16];
@@ -31,7 +31,7 @@ pub(super) fn untimed(key: &[u8; 32], id: &str) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-/// Returns whether an id has the form of those that take the place of an id with a time.
+/// Returns whether an id has the form of a replacement id.
 pub fn is_untimed(id: &str) -> bool {
     uuid_version(id.as_bytes()) == Some(b'8')
 }
@@ -87,7 +87,7 @@ fn has_epoch(word: &str) -> bool {
     !is_hex && runs.any(|run| digits_as_number(&run[..10]).is_some_and(|n| SECONDS.contains(&n)))
 }
 
-/// A date such as `2026-11-20`, `2026_11_20` or `20261120`, also with a time behind it.
+/// A date such as `2026-11-20`, `2026_11_20` or `20261120`, also with a time after it.
 fn has_date(id: &str) -> bool {
     let is_date = |year: &[u8], month: &[u8], day: &[u8]| {
         let within = |digits: &[u8], min, max| digits_as_number(digits).is_some_and(|n| n >= min && n <= max);
@@ -104,7 +104,7 @@ fn has_date(id: &str) -> bool {
             && starts_with_day(w[2])
             && ends_in_year(w[0]).is_some_and(|year| is_date(&year, w[1], &w[2][..2]))
     });
-    // The day with a time behind it has twelve digits at least, or a `T` between them.
+    // The day with a time after it has twelve digits at least, or a `T` between them.
     let compact = words.iter().any(|word| {
         let is_hex = word.iter().any(u8::is_ascii_alphabetic) && word.iter().all(u8::is_ascii_hexdigit);
         let mut runs = word.split(|b| !b.is_ascii_digit());

@@ -14,9 +14,10 @@ use super::{Redactor, Span, render};
 
 /// Rounds of redaction. Each round redacts what only the placeholders of the round before made sensitive.
 const MAX_ROUNDS: usize = 4;
-/// Longest string that is judged by the fields around it, in bytes without the white space around it. A longer one is a text.
+/// Maximum length of a string that is judged by the fields around it, in bytes without the whitespace around it. A longer
+/// one is a text.
 const MAX_STRING_BYTES: usize = 200;
-/// Longest name of a field in the path of a value, in bytes.
+/// Maximum length of the name of a field in the path of a value, in bytes.
 const MAX_SHOWN_NAME_BYTES: usize = 100;
 
 /// The name of a field, or a value that is neither an array nor an object.
@@ -41,7 +42,7 @@ enum StepKind {
     Name,
 }
 
-/// The text of a document. Strings have no white space around them in it, and long strings are empty.
+/// The text of a document. Strings have no whitespace around them in it, and long strings are empty.
 #[derive(Default)]
 pub(crate) struct InputText {
     pub text: String,
@@ -52,7 +53,7 @@ pub(crate) struct InputText {
 }
 
 impl InputText {
-    /// Writes a document.
+    /// Writes the input of a tool as one JSON document.
     pub fn new(input: &Value) -> InputText {
         let mut out = InputText::default();
         out.write(input, None);
@@ -243,7 +244,7 @@ impl Redactor<'_> {
     }
 }
 
-/// Returns the white space before the content of a string; none if it has no content.
+/// Returns the whitespace before the content of a string; none if it has no content.
 fn space_before(s: &str) -> &str {
     &s[..s.trim_end().len() - s.trim().len()]
 }

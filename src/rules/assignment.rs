@@ -11,8 +11,10 @@
 use serde::Deserialize;
 
 use super::name_value;
+use super::neighbours::{quote_at, skip_blanks};
+use super::next_line;
 use super::placeholder_value;
-use super::separators::{self, NameEnd, Separator, quote_at, skip_blanks};
+use super::separators::{self, NameEnd, Separator};
 use super::value_shape::{self, CharCounts};
 use super::word_lists::{NAME_DENY, NAME_TAILS};
 
@@ -33,9 +35,9 @@ pub(crate) enum NameKind {
     Vendor,
 }
 
-/// Longest part of a name before its keyword, in bytes.
+/// Maximum length of a part of a name before its keyword, in bytes.
 const MAX_NAME_BYTES: usize = 80;
-/// Longest part of a name after its keyword, in bytes.
+/// Maximum length of a part of a name after its keyword, in bytes.
 const MAX_NAME_TAIL_BYTES: usize = 24;
 const MAX_VALUE_BYTES: usize = 4096;
 
@@ -149,7 +151,7 @@ fn tail_names_secret(tail: &[u8]) -> bool {
 struct ValueStart {
     /// First byte of the value or of its opening quote.
     at: usize,
-    /// The separator is weak: a blank, a word such as ` is `, or a table cell.
+    /// The separator is weak: a space, a word such as ` is `, or a table cell.
     weak: bool,
     /// The name is written like a variable in an environment file (`KEY=value` in capitals) or like a flag.
     env: bool,
@@ -218,18 +220,18 @@ fn is_element_name(text: &[u8], start: usize) -> bool {
     prefix > 0 && text[..start - 1 - prefix].ends_with(b"<")
 }
 
-/// Reads the ordinary separators: `=`, `:`, `=>`, `:=`, a comma, a blank, ` is `.
+/// Reads the ordinary separators: `=`, `:`, `=>`, `:=`, a comma, a space, ` is `.
 fn plain_separator(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separator> {
     let NameEnd { text, gap, next, closed, .. } = *name;
     match text[next] {
         b'=' => Some(Separator::Strong(after_equals(text, next))),
-        b':' => after_colon(text, next),
+        b':' => after_colon(name),
         b'!' if text.get(next + 1) == Some(&b'=') => Some(Separator::Strong(skip_blanks(text, next + 2))),
-        b',' if closed => after_comma(text, next).map(Separator::Strong),
+        b',' if closed => after_comma(name).map(Separator::Strong),
         b'\n' | b'\r' => named_value(text, skip_to_next_item(text, next)).map(Separator::Strong),
         b'(' | b'{' | b';' | b'.' | b')' | b'}' | b'/' | b'>' | b'[' | b'&' | b'?' => None,
         b'|' => Some(Separator::Weak(skip_blanks(text, next + 1))),
-        // Nothing separates name and value but a word of a script that is written without blanks: `A_TOKENは…`.
+        // Nothing separates name and value but a word of a script that is written without spaces: `A_TOKENは…`.
         _ if gap == next => {
             separators::word(text, next).filter(|_| !text[next].is_ascii()).map(Separator::Weak)
         }
@@ -237,7 +239,7 @@ fn plain_separator(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separa
     }
 }
 
-/// Skips `=`, `==`, `=>`, `=~`, `===` and blanks.
+/// Skips `=`, `==`, `=>`, `=~`, `===` and spaces.
 fn after_equals(text: &[u8], equals: usize) -> usize {
     let mut i = equals + 1;
     if matches!(text.get(i), Some(b'>' | b'=' | b'~')) {
@@ -246,11 +248,12 @@ fn after_equals(text: &[u8], equals: usize) -> usize {
             i += 1;
         }
     }
-    skip_blanks(text, i)
+    next_line::value(text, skip_blanks(text, i))
 }
 
 /// Reads `:`, `:=`, a YAML block scalar and a type annotation (`name: String = "value"`); a path `a::b` has no value.
-fn after_colon(text: &[u8], colon: usize) -> Option<Separator> {
+fn after_colon(name: &NameEnd<'_>) -> Option<Separator> {
+    let NameEnd { text, start, next: colon, closed, .. } = *name;
     let mut i = colon + 1;
     match text.get(i) {
         Some(b':') => return None,
@@ -261,21 +264,39 @@ fn after_colon(text: &[u8], colon: usize) -> Option<Separator> {
     if let Some(value) = separators::block_scalar(text, value) {
         return Some(Separator::Weak(value));
     }
-    Some(Separator::Strong(after_annotation(text, value).unwrap_or(value)))
+    if text[i - 1] == b'=' || closed {
+        return Some(Separator::Strong(next_line::value(text, value)));
+    }
+    if let Some(value) = below_label(text, start, value) {
+        return Some(value);
+    }
+    Some(Separator::Strong(after_annotation(text, value).unwrap_or_else(|| next_line::value(text, value))))
+}
+
+/// Reads the value below a label whose line ends at `i`; `start` is the first byte of the name.
+fn below_label(text: &[u8], start: usize, i: usize) -> Option<Separator> {
+    let below = next_line::below_label(text, start, i)?;
+    Some(if below.is_marked { Separator::Strong(below.at) } else { Separator::Weak(below.at) })
 }
 
 /// Reads the second argument or field: `set("NAME", "value")`, `{"name": "X", "value": "y"}`.
-fn after_comma(text: &[u8], comma: usize) -> Option<usize> {
+fn after_comma(name: &NameEnd<'_>) -> Option<usize> {
+    let NameEnd { text, next: comma, .. } = *name;
     let mut i = skip_blanks(text, comma + 1);
     if text.get(i) == Some(&b'{') {
         i = skip_blanks(text, i + 1);
     }
-    named_value(text, i).or_else(|| quote_at(text, i).map(|_| i))
+    named_value(text, i)
+        .or_else(|| quote_at(text, i).map(|_| i))
+        .or_else(|| next_line::string(text, i).filter(|_| name.is_first_argument()))
 }
 
-/// Reads what follows a name and a blank: a flag's value, a declaration, or a sentence.
+/// Reads what follows a name and a space: a flag's value, a declaration, or a sentence.
 fn after_blank(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separator> {
     let NameEnd { text, start, next, closed, .. } = *name;
+    if let Some(value) = next_line::continued(text, next) {
+        return Some(if flag { Separator::Strong(value) } else { Separator::Weak(value) });
+    }
     let first = text[next];
     if let Some(value) = named_value(text, next) {
         return Some(Separator::Strong(value));
@@ -305,25 +326,28 @@ fn after_blank(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separator>
     if quote_at(text, next).is_some() {
         return Some(Separator::Weak(next));
     }
-    Some(Separator::Weak(later_in_sentence(text, next).unwrap_or(next)))
+    Some(later_in_sentence(text, start, next).unwrap_or(Separator::Weak(next)))
 }
 
 /// Reads a value that comes later in the same sentence: `the token for staging is VALUE`, `the token for now: VALUE`.
-fn later_in_sentence(text: &[u8], from: usize) -> Option<usize> {
+fn later_in_sentence(text: &[u8], name: usize, from: usize) -> Option<Separator> {
     let to = (from + 48).min(text.len());
     let mut i = from;
     while i + 2 < to {
         match text[i] {
             b'\n' | b'"' | b';' | b'=' | b'(' | b'{' => return None,
-            b':' if text[i + 1] == b' ' || text[i + 1] == b'\n' => return Some(skip_blanks(text, i + 1)),
-            b' ' if text[i..].starts_with(b" is ") => return Some(skip_blanks(text, i + 4)),
+            b':' if matches!(text[i + 1], b' ' | b'\n' | b'\r') => {
+                let value = skip_blanks(text, i + 1);
+                return below_label(text, name, value).or(Some(Separator::Weak(value)));
+            }
+            b' ' if text[i..].starts_with(b" is ") => return Some(Separator::Weak(skip_blanks(text, i + 4))),
             _ => i += 1,
         }
     }
     None
 }
 
-/// Skips blanks, line ends and the hyphens of a YAML list.
+/// Skips spaces, line ends and the hyphens of a YAML list.
 fn skip_to_next_item(text: &[u8], mut i: usize) -> usize {
     let from = i;
     while i < text.len() && i - from < 64 && matches!(text[i], b' ' | b'\t' | b'\n' | b'\r' | b'-') {
@@ -365,8 +389,7 @@ fn after_annotation(text: &[u8], i: usize) -> Option<usize> {
     if equals == j || text.get(equals) != Some(&b'=') || text.get(equals + 1) == Some(&b'=') {
         return None;
     }
-    let value = skip_blanks(text, equals + 1);
-    quote_at(text, value).map(|_| value)
+    next_line::string(text, skip_blanks(text, equals + 1))
 }
 
 /// Calls and types that wrap a string literal.
@@ -381,9 +404,9 @@ fn open_value(text: &[u8], at: usize) -> (usize, Option<u8>) {
     let mut start = at;
     for wrapper in WRAPPERS {
         if text[start.min(text.len())..].starts_with(wrapper)
-            && quote_at(text, start + wrapper.len()).is_some()
+            && let Some(at) = next_line::string(text, start + wrapper.len())
         {
-            start += wrapper.len();
+            start = at;
         }
     }
     // String prefixes: `r"…"`, `b'…'`, `f"…"`, `@"…"`
@@ -423,7 +446,7 @@ fn quoted_end(text: &[u8], start: usize, quote: u8) -> usize {
     if end < text.len() && text[end] == quote {
         return end;
     }
-    // The line has no closing quote: the text was cut, or this is not a string. The value ends at the next blank.
+    // The line has no closing quote: the text was cut, or this is not a string. The value ends at the next space.
     let stop = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'\\');
     start + text[start..to].iter().position(stop).unwrap_or(to - start)
 }
@@ -511,6 +534,7 @@ impl<'t> Candidate<'t> {
             || counts.other * 2 > text.len()
             || self.is_code(text)
             || is_public(text)
+            || matches!(kind, NameKind::Key | NameKind::Vendor) && is_digest(text)
             || self.is_followed_by_code()
         {
             return false;
@@ -681,6 +705,17 @@ const PUBLIC_STARTS: &[&str] = &[
 
 fn is_public(value: &str) -> bool {
     PUBLIC_STARTS.iter().any(|start| value.starts_with(start))
+}
+
+/// Whether a value is the digest of a file, as a lock file or an `integrity` attribute has it: `sha256-47DEQpj8…=`.
+fn is_digest(value: &str) -> bool {
+    let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    [("sha256-", 44), ("sha384-", 64), ("sha512-", 88)].into_iter().any(|(algorithm, length)| {
+        value.strip_prefix(algorithm).is_some_and(|rest| {
+            rest.len().abs_diff(length) <= rest.len() - rest.trim_end_matches('=').len() + 2
+                && rest.bytes().all(base64)
+        })
+    })
 }
 
 fn is_identifier_reference(value: &str) -> bool {

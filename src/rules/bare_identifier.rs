@@ -6,7 +6,7 @@
 
 use super::validate;
 
-/// Longest text that is examined, in bytes.
+/// Maximum length of a text that is examined, in bytes.
 const MAX_TEXT_BYTES: usize = 64;
 /// A further condition on a value that fits a mask.
 type Check = fn(&[u8]) -> bool;
@@ -142,7 +142,7 @@ fn polish(v: &[u8]) -> bool {
 
 /// Returns the spans of the identifiers if the text is nothing else.
 ///
-/// The text may contain one identifier, or several that are separated by blanks, commas, semicolons or `and`.
+/// The text may contain one identifier, or several that are separated by spaces, commas, semicolons or `and`.
 pub fn bare_identifiers(text: &str) -> Vec<(usize, usize)> {
     if text.len() > MAX_TEXT_BYTES || !text.is_ascii() || !text.bytes().any(|b| b.is_ascii_digit()) {
         return Vec::new();

@@ -14,7 +14,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
 use super::model::{CatalogueEntry, Class, Classes, Finding, Matcher, RuleSpec, RulesError};
-use super::tables::{CellShape, Headers, ReadingLog};
+use super::tables::{CellShape, Headers, ScanState};
 use super::validate::Validator;
 use super::{assignment, load, matchers, numbers, tables, template, value_shape};
 
@@ -23,7 +23,7 @@ struct Rule {
     spec: RuleSpec,
     id: Arc<str>,
     kind: Arc<str>,
-    /// The keyword must not be the inside of a longer word.
+    /// The keyword must not be inside a longer word.
     word: bool,
     regex: OnceLock<Option<Regex>>,
     short: OnceLock<Option<Regex>>,
@@ -308,7 +308,7 @@ impl Engine {
             text,
             classes,
             table_end: 0,
-            table_log: ReadingLog::default(),
+            table_state: ScanState::default(),
             windows: Vec::new(),
             out: Vec::new(),
         };
@@ -336,7 +336,7 @@ impl Engine {
     /// Returns the number of bytes of headers and rows that a scan reads for tables.
     #[cfg(test)]
     pub(crate) fn table_bytes_read(&self, text: &str) -> usize {
-        self.run(text, Classes::ALL, false).table_log.bytes
+        self.run(text, Classes::ALL, false).table_state.bytes
     }
 
     fn regex(&self, rule: u16) -> Option<&Regex> {
@@ -404,7 +404,7 @@ struct Scan<'e, 't> {
     classes: Classes,
     /// The end of the last table, all columns of which were judged at the first header.
     table_end: usize,
-    table_log: ReadingLog,
+    table_state: ScanState,
     /// The last window of each rule, which the next keyword may still extend: keywords come in the order of their ends.
     windows: Vec<Window>,
     out: Vec<RuleMatch>,
@@ -458,7 +458,7 @@ impl<'e> Scan<'e, '_> {
         if start < self.table_end {
             return;
         }
-        let Some(table) = tables::read(self.whole, start, end, self.engine, &mut self.table_log) else {
+        let Some(table) = tables::read(self.whole, start, end, self.engine, &mut self.table_state) else {
             return;
         };
         self.table_end = table.end;
@@ -645,7 +645,7 @@ mod tests {
     }
 
     #[test]
-    fn the_quote_after_a_name_is_no_letter_of_it() {
+    fn the_quote_after_a_name_is_not_part_of_it() {
         let engine = Engine::builtin().unwrap();
         for text in [
             "update u set full_name='Maren Tolliver', x=1",

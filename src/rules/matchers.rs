@@ -19,7 +19,8 @@ pub(crate) enum HandMatcher {
     Pem,
 }
 
-/// Longest key block that is read, in bytes. No matcher looks further ahead, which bounds the memory of a stream scan.
+/// Maximum length of a key block that is read, in bytes. No matcher looks further ahead, which bounds the memory of a
+/// stream scan.
 pub(crate) const MAX_BLOCK_BYTES: usize = 24 * 1024;
 
 /// Bytes of a cookie line that are read.
@@ -109,7 +110,7 @@ fn found_url_password(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usiz
 
 /// Finds the password of a URL whose `://` ends at `from`.
 ///
-/// A password may contain `/`, `:` and even `@`, so the login ends at the last `@` before a blank, a quote or a
+/// A password may contain `/`, `:` and even `@`, so the login ends at the last `@` before a space, a quote or a
 /// bracket: in `postgres://app:p/ss@w0rd@db/x` the password is `p/ss@w0rd`.
 fn url_password(text: &[u8], from: usize) -> Option<(usize, usize)> {
     let to = (from + MAX_LOGIN_BYTES).min(text.len());

@@ -8,6 +8,7 @@
 //! | `engine.rs`, `stream.rs` | runs all rules over a text or a stream |
 //! | `assignment.rs` | a value assigned to a secret's name: `DB_PASSWORD=…`, `"apiKey": "…"` |
 //! | `separators.rs` | the unusual separators of such assignments: `|| "…"`, `<key>NAME</key><string>…` |
+//! | `next_line.rs` | the values of such assignments that begin on the next line |
 //! | `matchers.rs` | cookies, passwords and hosts in URLs, PEM blocks |
 //! | `numbers.rs` | mail addresses, cards, IBANs, IP and MAC addresses, vehicle numbers |
 //! | `phone.rs` | phone numbers, for `numbers.rs` |
@@ -31,6 +32,7 @@ mod model;
 mod name_value;
 mod national_id;
 mod neighbours;
+mod next_line;
 mod numbers;
 mod phone;
 mod placeholder_value;

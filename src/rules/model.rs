@@ -64,7 +64,7 @@ impl From<Class> for Classes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Little damage.
+    /// Publishing the value does little damage.
     Low,
     /// Sensitive together with other facts.
     Medium,
@@ -93,7 +93,7 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CatalogueEntry {
     pub id: String,
-    /// Placeholder type.
+    /// Type in the placeholder, such as `EMAIL`.
     pub kind: String,
     pub class: Class,
     pub severity: Severity,
@@ -146,7 +146,7 @@ pub(crate) struct RuleSpec {
     /// around `s`, all of `w` is removed, while the filters below judge `s` alone.
     #[serde(default)]
     pub pattern: String,
-    /// Regex for a token that was cut short. It counts only before a truncation mark or the end of the text.
+    /// Regex for a token that was truncated. It counts only before a truncation mark or the end of the text.
     #[serde(default)]
     pub short: String,
     /// The rule runs only where one of these occurs. Case is ignored unless `exact` is set.
@@ -167,7 +167,7 @@ pub(crate) struct RuleSpec {
     /// The case of the keyword counts.
     #[serde(default)]
     pub exact: bool,
-    /// The keyword must not be the inside of a longer word. The default is the value of `anchored`.
+    /// The keyword must not be inside a longer word. The default is the value of `anchored`.
     pub word: Option<bool>,
     /// Bytes before the keyword that a pattern that is not anchored may match.
     #[serde(default)]

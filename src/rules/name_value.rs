@@ -7,11 +7,11 @@
 use super::neighbours::{after, before};
 use super::tables::lines::{nested_end, scalar_end, skip_blanks, string_end};
 
-/// Longest record, in bytes.
+/// Maximum length of a record, in bytes.
 const MAX_RECORD_BYTES: usize = 2048;
-/// Most fields of a record.
+/// Maximum number of fields of a record.
 const MAX_FIELDS: usize = 24;
-/// Longest path before a name, in bytes: `/app/live/db/password`.
+/// Maximum length of a path before a name, in bytes: `/app/live/db/password`.
 const MAX_PATH_BYTES: usize = 120;
 /// Lines of YAML before and after the name that may contain the value.
 const MAX_LINES: usize = 12;

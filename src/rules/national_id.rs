@@ -104,7 +104,7 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<(usize, usize)> {
     if !capital && !may_begin_mask(&text[start..]) {
         return None;
     }
-    // The capitals before the digits belong to the id, as does the blank in `AB 12 34 56 C`.
+    // The capitals before the digits belong to the id, as does the space in `AB 12 34 56 C`.
     if s > 2 && text[s - 1] == b' ' && text[s - 2].is_ascii_uppercase() && text[s - 3].is_ascii_uppercase() {
         s -= 1;
     }

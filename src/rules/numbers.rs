@@ -130,7 +130,7 @@ fn is_local_byte(b: u8) -> bool {
 
 /// Returns the span of the mail address around the `@` at `at`, also in the spelling `name @host.tld`.
 fn email(text: &[u8], at: usize) -> Option<(usize, usize)> {
-    // People write a blank before the `@` to keep harvesters away.
+    // People write a space before the `@` to keep harvesters away.
     let spaced = at > 0 && text[at - 1] == b' ';
     let local_end = at - usize::from(spaced);
     let start = local_part_start(text, local_end)?;
@@ -422,7 +422,7 @@ fn ipv4(text: &[u8], start: usize) -> Option<(NumberKind, usize, usize)> {
     Some((if private { NumberKind::Ipv4Private } else { NumberKind::Ipv4Public }, start, e))
 }
 
-/// Whether one of the words comes directly before `i`, with only blanks, `:`, `=` or quotes between.
+/// Whether one of the words comes directly before `i`, with only spaces, `:`, `=` or quotes between.
 fn word_before(text: &[u8], i: usize, words: &[&[u8]]) -> bool {
     let mut e = i;
     while e > 0 && i - e < 6 && matches!(text[e - 1], b' ' | b':' | b'=' | b'"' | b'\'' | b'\t') {
@@ -547,7 +547,7 @@ fn is_card_brand(d: &[u8]) -> bool {
     }
 }
 
-/// Returns the longest valid IBAN that begins at `start`, with or without blanks between its groups of four.
+/// Returns the longest valid IBAN that begins at `start`, with or without spaces between its groups of four.
 fn iban(text: &[u8], start: usize) -> Option<(NumberKind, usize, usize)> {
     let mut e = start;
     let mut n = 0;

@@ -7,28 +7,46 @@ use std::sync::OnceLock;
 use aho_corasick::AhoCorasick;
 
 use super::value_shape::{CharCounts, looks_random};
-use super::word_lists::{PLACEHOLDER_PARTS, PLACEHOLDER_WORDS, REFERENCE_STARTS};
+use super::word_lists::{PLACEHOLDER_PARTS, PLACEHOLDER_WORDS, REFERENCE_STARTS, WordList};
 
-/// Fewest letters and digits of something random beside a wording: of capitals, small letters and digits, and of two of them.
+/// Minimum length of a random part next to a placeholder word: with three character classes, and with two.
 const MIN_RANDOM_BYTES: usize = 12;
 const MIN_RANDOM_BYTES_OF_TWO: usize = 24;
+/// Minimum length of a piece in which capitals, lowercase letters and digits alternate.
+const MIN_ALTERNATING_BYTES: usize = 6;
+/// Minimum number of words of a placeholder that make a value an example if they are more than half of it.
+const MIN_REPEATED_WORDS: usize = 4;
+/// Minimum length of a value in which a short wording has to be a word of its own.
+const MIN_LONG_BYTES: usize = 16;
 
-/// Parts that are patterns and no words: a value that contains one of them is made up, whatever else it contains.
+/// Words beside a short wording that say nothing: `dummyPassword1`, `my_fake_token`.
+static FILLERS: WordList = WordList::new(
+    "\
+    password passwd pass pwd pw passw rd secret token key value val user name data api auth client app test \
+    text string id my the a your some new old db admin access credential credentials creds code me this here \
+    for only please it in be will to of is not real change by default demo dev account login root server host \
+    service hash env config tmp temp ipsum bar baz foo abc xyz one two first second last random",
+);
+
+/// Parts that are patterns and not words: a value that contains one of them is made up, unless the rest is random.
 const PATTERNS: &[&str] = &["12345678901", "abc123xyz", "abcdefgh", "deadbeef", "xxxx"];
-/// Words of programs that already replaced the value, perhaps by a digest of it.
+/// Words of programs that already replaced the value, perhaps by a digest of it, which has no capitals.
 const REPLACEMENTS: &[&str] = &["redacted", "removed", "masked", "sanitized", "scrubbed"];
 
 /// Whether a value is a placeholder for a secret: `YOUR_API_KEY`, `${VAR}`, `<token>`, `****`, or one that we wrote.
 pub fn is_placeholder_value(value: &str) -> bool {
     let v = value.trim();
-    if v.is_empty() || is_variable(v) || is_bracketed_placeholder(v) || is_template(v) {
+    if v.is_empty() || is_variable(v) && !v.contains(":-") {
         return true;
+    }
+    if is_bracketed_placeholder(v) || is_template(v) {
+        return !has_literal(v);
     }
     let lower = v.to_ascii_lowercase();
     is_versioned_package(&lower)
         || PLACEHOLDER_WORDS.has(&lower)
         || is_worded_like_placeholder(v, &lower)
-        || REFERENCE_STARTS.list().iter().any(|start| lower.starts_with(start))
+        || is_reference(v, &lower)
         || is_repetitive(v.as_bytes())
 }
 
@@ -38,6 +56,26 @@ fn is_variable(v: &str) -> bool {
     name.starts_with(['{', '('])
         || name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
             && name.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_')
+}
+
+/// Whether a value is the name of something else: `process.env.TOKEN`, `vault:app/key`.
+fn is_reference(v: &str, lower: &str) -> bool {
+    let start = REFERENCE_STARTS.list().iter().find(|start| lower.starts_with(*start));
+    start.is_some_and(|start| !v.get(start.len()..).is_some_and(|rest| is_random_of_three(rest, 0)))
+}
+
+/// Whether one of the pieces between brackets, `$`, `%` and `#` is random and not one of our placeholders: `{9fK2…}`,
+/// `${KEY:-9fK2…}`.
+fn has_literal(v: &str) -> bool {
+    v.split(|c: char| "{}[]()<>$%#‹›".contains(c) || c.is_whitespace())
+        .map(|piece| piece.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()))
+        .any(|piece| is_random_of_three(piece, piece.len() / 8) && !is_placeholder_head(piece.as_bytes()))
+}
+
+/// Whether a piece is random and has capitals, lowercase letters and digits, but at most this many symbols.
+fn is_random_of_three(piece: &str, symbols: usize) -> bool {
+    let counts = CharCounts::of(piece.as_bytes());
+    counts.upper > 1 && counts.lower > 1 && counts.symbol <= symbols && is_random_piece(piece)
 }
 
 /// Whether a value is a name in brackets: `<token>`, `[PASSWORD]`, `[EMAIL_k3f9qa]`.
@@ -111,7 +149,7 @@ fn is_repetitive(b: &[u8]) -> bool {
 /// Whether a value contains the wording of a placeholder, such as `changeme` or `your-`, and nothing random beside it. `lower`
 /// is the value in lower case.
 ///
-/// A long random value contains a short wording by chance (`…todo…`), so a short one has to be a separate word.
+/// A random value contains a short wording by chance (`…todo…`), and so does a name (`Fakenham`): a short one has to be a word.
 fn is_worded_like_placeholder(value: &str, lower: &str) -> bool {
     static FINDER: OnceLock<Option<AhoCorasick>> = OnceLock::new();
     let b = lower.as_bytes();
@@ -119,33 +157,66 @@ fn is_worded_like_placeholder(value: &str, lower: &str) -> bool {
         return false;
     };
     let word_ends = |c: Option<&u8>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
-    let mut words: Vec<(usize, usize)> = Vec::new();
+    let mut wording = Wording::default();
     for hit in finder.find_overlapping_iter(b) {
         let (start, end, part) = (hit.start(), hit.end(), PLACEHOLDER_PARTS.list()[hit.pattern().as_usize()]);
-        let begins = word_ends(start.checked_sub(1).and_then(|i| b.get(i))) || part.starts_with(['_', '-']);
-        let ends = word_ends(b.get(end)) || part.ends_with(['_', '-']);
-        let is_pattern = part.starts_with(['*', '.', '<']) || PATTERNS.contains(&part);
-        if !(part.len() >= 7 || is_pattern || b.len() < 16 || begins && ends) {
-            continue;
-        }
-        // What follows a wording at the beginning may be joined to it, as in `changeme9fK2…`. Elsewhere it may not: the
-        // examples of manuals end in `…EXAMPLE`.
-        if is_pattern || REPLACEMENTS.contains(&part) || !(begins && (ends || start == 0)) {
+        // A mask stands for the rest of the value.
+        if part.starts_with(['*', '.', '<']) {
             return true;
         }
-        words.push((start, end));
+        let begins = word_ends(start.checked_sub(1).and_then(|i| b.get(i))) || part.starts_with(['_', '-']);
+        let ends = word_ends(b.get(end)) || part.ends_with(['_', '-']);
+        let is_pattern = PATTERNS.contains(&part);
+        let is_word = part.len() >= 7 || is_pattern || begins && ends;
+        let is_short = || b.len() < MIN_LONG_BYTES && is_filler(&lower[..start]) && is_filler(&lower[end..]);
+        if is_word || is_short() {
+            wording.is_replacement |= REPLACEMENTS.contains(&part);
+            wording.is_pattern |= is_pattern;
+            wording.words.push((start, end));
+        }
     }
-    !words.is_empty() && !has_random_piece(value, words)
+    !wording.words.is_empty() && (is_example_of_a_manual(value) || !wording.leaves_random_piece(value))
 }
 
-/// Whether one of the pieces between the words of a value is random. `words` are in the order of their ends.
-fn has_random_piece(value: &str, words: Vec<(usize, usize)>) -> bool {
-    let mut at = 0;
-    let ends = words.into_iter().chain([(value.len(), value.len())]);
-    ends.into_iter().any(|(start, end)| {
-        let piece = value.get(at..start.max(at)).unwrap_or_default();
-        at = at.max(end);
-        is_random_piece(piece)
+/// The words of a placeholder in a value.
+#[derive(Default)]
+struct Wording {
+    /// Where they begin and end, in the order of their ends.
+    words: Vec<(usize, usize)>,
+    /// Whether one of them is that of a program that replaced the value. What is beside it may be a digest, which has no capitals.
+    is_replacement: bool,
+    /// Whether one of them is a pattern. A real value contains one only by chance, so that most of it has to be random.
+    is_pattern: bool,
+}
+
+impl Wording {
+    /// Whether one of the pieces between the words is random, and the value is not mostly repeated words.
+    fn leaves_random_piece(&self, value: &str) -> bool {
+        let (mut at, mut rest, mut is_random) = (0, 0, false);
+        for &(start, end) in self.words.iter().chain([&(value.len(), value.len())]) {
+            let piece = value.get(at..start.max(at)).unwrap_or_default();
+            at = at.max(end);
+            rest += piece.len();
+            let is_most = !self.is_pattern || piece.len() * 2 > value.len();
+            let has_capitals = || !self.is_replacement || is_random_of_three(piece, piece.len());
+            is_random |= is_most && (is_random_piece(piece) && has_capitals() || is_alternating(piece));
+        }
+        is_random && (self.words.len() < MIN_REPEATED_WORDS || rest * 2 > value.len())
+    }
+}
+
+/// Whether a value is an example of the manual of AWS, which consists of random letters and this word at its end.
+fn is_example_of_a_manual(value: &str) -> bool {
+    value.len() == 40 && value.ends_with("EXAMPLEKEY")
+        || value.len() == 20 && value.starts_with("AKIA") && value.ends_with("EXAMPLE")
+}
+
+/// Whether a piece in lower case consists of words that say nothing, digits and symbols.
+fn is_filler(piece: &str) -> bool {
+    piece.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).all(|word| {
+        // Two words may be joined: `mypassword`.
+        let is_joined = |first: &&str| word.strip_prefix(first).is_some_and(|rest| FILLERS.has(rest));
+        FILLERS.has(word) || FILLERS.list().iter().any(is_joined)
     })
 }
 
@@ -160,6 +231,20 @@ fn is_random_piece(piece: &str) -> bool {
         && counts.symbol * 4 <= piece.len()
         && looks_random(piece)
         && bytes_in_order(piece) * 4 <= piece.len()
+}
+
+/// Whether capitals, lowercase letters and digits alternate in a short piece: `7Gk2pQ`, as opposed to `Passw0rd` and `Test123`.
+fn is_alternating(piece: &str) -> bool {
+    let piece = piece.trim_matches(|c: char| !c.is_ascii_alphanumeric()).as_bytes();
+    let counts = CharCounts::of(piece);
+    let kind = |b: u8| (b.is_ascii_uppercase(), b.is_ascii_lowercase(), b.is_ascii_digit());
+    let changes = piece.windows(2).filter(|w| kind(w[0]) != kind(w[1])).count();
+    (MIN_ALTERNATING_BYTES..=MIN_RANDOM_BYTES).contains(&piece.len())
+        && counts.letters() + counts.digit == piece.len()
+        && counts.upper > 1
+        && counts.lower > 1
+        && counts.digit > 1
+        && changes * 3 >= piece.len() * 2
 }
 
 /// Returns how many bytes are keys in the order of the alphabet, of the digits, or repeated ones, in runs of at least three:
@@ -203,8 +288,26 @@ mod tests {
             "[PASSWORD_abc234]",
             "{{ .Values.x }}",
             "string",
+            "{self.access_token_v2}",
+            "$(cat .api-key | jq -r .Credentials.SessionToken)",
+            "%(password)s",
+            "<your 2nd token>",
+            "secrets.AWS_ACCESS_KEY_ID_2",
+            "vault:secret/data/app#key2",
         ] {
             assert!(is_placeholder_value(v), "{v}");
+        }
+        let random = ["9fK2xQ", "7vbar81", "LmZz"].concat();
+        for v in [
+            format!("<{random}>"),
+            format!("{{{random}}}"),
+            format!("%{random}%"),
+            format!("[{random}]"),
+            format!("vault:{random}"),
+            format!("config.{random}"),
+            format!("${{KEY:-{random}}}"),
+        ] {
+            assert!(!is_placeholder_value(&v), "{v}");
         }
         for v in ["copper-lantern-440", "gTq8WvB3rKzmY", "$2b$10$abc"] {
             assert!(!is_placeholder_value(v), "{v}");
@@ -237,6 +340,17 @@ mod tests {
             format!("{random}_example"),
             format!("sk-todo-{random}"),
             format!("todo-{random}-fixme"),
+            format!("removed-{random}"),
+            format!("redacted-{random}"),
+            format!("prodmysecret{random}"),
+            format!("xexample{random}"),
+            format!("deadbeef{random}"),
+            format!("xxxx{random}"),
+            format!("{random}Yw3RtB8sKp4EXAMPLE"),
+            "changeme7Gk2pQ".to_owned(),
+            "Fakenham2019!".to_owned(),
+            "HiddenValley77".to_owned(),
+            "InsertCoin1987".to_owned(),
             format!("put-your-{random}-here"),
             ["todo-7hwnqdzk41vpbs8", "xtrrcg65mya92fe3u"].concat(),
         ] {
@@ -267,7 +381,14 @@ mod tests {
             "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx",
             "YOUR_PROJECT_2024_KEY",
             "replace-with-your-own-key-v2",
-            "redacted-9fK2xQ7vbar81LmZz",
+            "redacted-5d41402abc4b2a76b9719d911017c592",
+            "dummyPass1",
+            "myFakeToken",
+            "sample123",
+            "hidden",
+            "Rt6wLq9Zc3Vn8Hb2XkEXAMPLEEXAMPLEEXAMPLEEXAMPLE",
+            "Rt6wLq9Zc3Vn8Hb2XkabcdefghYw3RtB8sKp4Lm1",
+            "AKIAI44QH8DHBEXAMPLE",
             "my-password-QWErty123456789",
         ] {
             assert!(is_worded(value), "{value}");

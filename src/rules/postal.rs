@@ -5,7 +5,7 @@
 
 use super::word_lists::WordList;
 
-/// Longest text before the comma that is examined, in bytes.
+/// Maximum length of a text before the comma that is examined, in bytes.
 const MAX_STREET_BYTES: usize = 64;
 
 /// Words that come before a number without being a street (`Chapter 12`), or after one without being a town.
@@ -192,7 +192,7 @@ pub(crate) fn at(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)
     let begin = |k: usize| from + words[..k].iter().map(|w| w.len() + 1).sum::<usize>();
     // A code such as 1991 may be a year; then the street must have the ending of one.
     let year = end - start == 4 && code == end && matches!(&text[start..start + 2], b"19" | b"20");
-    // Street, house number, and at most two marks of a door: `Mannerheimintie 23 A 4`.
+    // Street, house number, and at most two parts that name the door: `Mannerheimintie 23 A 4`.
     for k in (1..words.len()).rev().take(3) {
         if is_house_number(words[k]) && words[k + 1..].iter().all(|w| w.len() <= 2) {
             let n = street_words(&words[..k]);

@@ -3,6 +3,9 @@
 //! A fallback (`|| "v"`, `) or "v"`), markup (`<key>NAME</key><string>v`), a later flag (`NAME --body "v"`), a call
 //! that types into a field (`.fill("v")`), a value printed on the next line, and the words of several languages.
 
+use super::neighbours::string_opens;
+use super::next_line;
+
 /// How a value is joined to its name, with the offset at which the value begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Separator {
@@ -24,7 +27,7 @@ pub(crate) struct NameEnd<'t> {
     pub end: usize,
     /// First byte after the quotes and brackets that close the name.
     pub gap: usize,
-    /// First byte after the blanks that follow.
+    /// First byte after the spaces that follow.
     pub next: usize,
     /// Quotes or brackets close the name: `"name"`, `['name']`, `\"name\"`.
     pub closed: bool,
@@ -43,9 +46,18 @@ impl<'t> NameEnd<'t> {
         (next < text.len()).then_some(NameEnd { text, start, end, gap, next, closed: gap > end, constant })
     }
 
-    /// The text from the first byte after the blanks.
+    /// The text from the first byte after the spaces.
     fn rest(&self) -> &'t [u8] {
         &self.text[self.next..]
+    }
+
+    /// Whether the name in quotes is the first argument of a call, perhaps on a line of its own.
+    pub fn is_first_argument(&self) -> bool {
+        let before = self.before().trim_ascii_end();
+        before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).is_some_and(|before| {
+            let from = before.len().saturating_sub(80);
+            before[from..].trim_ascii_end().ends_with(b"(")
+        })
     }
 
     /// The text before the name.
@@ -54,7 +66,7 @@ impl<'t> NameEnd<'t> {
     }
 }
 
-/// Words that join a name and its value in prose, with the blank that has to follow them.
+/// Words that join a name and its value in prose, with the space that has to follow them.
 const WORDS: &[&str] = &[
     "is: ",
     "is ",
@@ -137,22 +149,6 @@ const PRINTING_COMMANDS: &[&[u8]] = &[
 const SETTING_WORDS: &[&[u8]] =
     &[b"set -gx ", b"set -x ", b"set -Ux ", b"set -xg ", b"setenv ", b"ENV ", b"ARG ", b"env add "];
 
-/// The quote at `i`, if there is one.
-pub(crate) fn quote_at(text: &[u8], i: usize) -> Option<u8> {
-    text.get(i).copied().filter(|b| matches!(b, b'"' | b'\'' | b'`'))
-}
-
-/// Whether a string opens at `i`, perhaps with an escaped quote.
-fn string_opens(text: &[u8], i: usize) -> bool {
-    quote_at(text, i).is_some()
-        || text.get(i) == Some(&b'\\') && text.get(i + 1).is_some_and(|b| matches!(b, b'"' | b'\''))
-}
-
-/// Skips at most 32 blanks.
-pub(crate) fn skip_blanks(text: &[u8], i: usize) -> usize {
-    i + text.get(i..).map_or(0, |t| t.iter().take(32).take_while(|b| matches!(b, b' ' | b'\t')).count())
-}
-
 /// Skips at most 64 bytes of a set.
 fn skip(text: &[u8], i: usize, set: &[u8]) -> usize {
     i + text.get(i..).map_or(0, |t| t.iter().take(64).take_while(|b| set.contains(b)).count())
@@ -168,8 +164,7 @@ pub(crate) fn word(text: &[u8], i: usize) -> Option<usize> {
 fn fallback(text: &[u8], i: usize) -> Option<usize> {
     let operator =
         [&b"||="[..], b"??=", b"||", b"??", b"?:", b"or "].into_iter().find(|o| text[i..].starts_with(o))?;
-    let value = skip(text, i + operator.len(), b" \t");
-    string_opens(text, value).then_some(value)
+    next_line::string(text, skip(text, i + operator.len(), b" \t"))
 }
 
 /// Reads the element after the one that holds the name: `</key>\n<string>v`, `</name><value>v`.
@@ -255,7 +250,7 @@ fn after_call(text: &[u8], i: usize) -> Option<usize> {
     let after = skip(text, i, b")");
     if let Some(call) = TYPING_CALLS.iter().find(|c| text[after..].starts_with(c)) {
         let value = after + call.len();
-        return string_opens(text, value).then_some(value);
+        return next_line::string(text, value);
     }
     fallback(text, skip(text, after, b" \t"))
 }

@@ -21,7 +21,7 @@ pub(crate) enum Validator {
     AwsId,
     NotPlaceholder,
     NotWordy,
-    /// Not made of words, or with a mark or digits that words do not have: `hunter2!!`, `correct-horse-9`.
+    /// Not made of words, or with punctuation or digits that words do not have: `hunter2!!`, `correct-horse-9`.
     NotWordyOrMarked,
     /// An account name that a person could choose, as opposed to a word of code: `ada-l`, not `override`.
     Handle,
@@ -348,7 +348,7 @@ fn is_ssh_algorithm(local: &str, host: &str) -> bool {
 }
 
 /// Whether a text in quotes is a password of several words, as opposed to a sentence: one of its words has letters and
-/// digits in it that no usual term has, or it has both numbers and marks.
+/// digits in it that no usual term has, or it has both numbers and punctuation.
 fn is_passphrase(value: &str) -> bool {
     const SENTENCE: [&str; 26] = [
         "password",
@@ -477,7 +477,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_labels_are_no_name_of_a_person() {
+    fn words_of_labels_are_not_names_of_persons() {
         for label in [
             "Access Token",
             "Private Key",
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_ssh_algorithms_are_no_addresses() {
+    fn the_names_of_ssh_algorithms_are_not_addresses() {
         for name in [
             "curve25519-sha256@libssh.org",
             "umac-64-etm@openssh.com",

@@ -123,7 +123,7 @@ struct WordPieces {
     digits: usize,
     /// Digits that a small letter follows directly, as in `k8s` or `7f3a`.
     digit_to_letter: usize,
-    /// Runs of capitals glued to small letters, as in `aBCd`; `HTTPServer` has one.
+    /// Runs of capitals glued to lowercase letters, as in `aBCd`; `HTTPServer` has one.
     glued_capitals: usize,
 }
 

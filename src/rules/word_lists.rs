@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-/// A list of words separated by blanks; the set for look-ups is built on first use.
+/// A list of words separated by spaces; the set for look-ups is built on first use.
 pub(crate) struct WordList {
     text: &'static str,
     set: OnceLock<HashSet<&'static str>>,
@@ -220,7 +220,7 @@ pub(crate) static NAME_DENY: WordList = WordList::new(
     tokenizer translation turkey unk_token websocket xsrf",
 );
 
-/// Companies that code, licences and manuals mention; they are no clients of the user.
+/// Companies that code, licences and manuals mention; they are not clients of the user.
 pub(crate) static PUBLIC_FIRMS: WordList = WordList::new(
     "\
     acme adobe airbnb alibaba alphabet amazon amd anthropic apache apple arm atlassian baidu bytedance \

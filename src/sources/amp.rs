@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::sources::common::document::whole_json;
 use crate::sources::common::json_fields::{
-    block_part, count, millis_timestamp, non_empty, non_empty_owned, tool_status,
+    block_part, count, local_path, millis_timestamp, non_empty, non_empty_owned, tool_status,
 };
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::walk;
@@ -56,6 +56,9 @@ impl Source for Amp {
             thread.read_message(message, position);
         }
         let events = all["usageLedger"]["events"].as_array();
+        let named = events.into_iter().flatten().filter_map(|event| event["toMessageId"].as_u64());
+        let named: HashSet<u64> = named.collect();
+        thread.unnamed.retain(|request| request.message.is_none_or(|id| !named.contains(&id)));
         for (position, event) in (0..).zip(events.into_iter().flatten()) {
             thread.read_event(event, position);
         }
@@ -64,12 +67,22 @@ impl Source for Amp {
     }
 }
 
-/// Reads one thread.
+/// Reads one thread into a session.
 struct ThreadReader {
     builder: SessionBuilder,
     created: Option<Timestamp>,
     /// Ids of the answers whose requests are counted.
     counted: HashSet<u64>,
+    /// Requests of answers that no event of the ledger has named yet.
+    unnamed: Vec<AnswerRequest>,
+}
+
+/// The request of an answer, as an event of the ledger repeats it.
+struct AnswerRequest {
+    message: Option<u64>,
+    model: String,
+    input: u64,
+    output: u64,
 }
 
 impl ThreadReader {
@@ -80,13 +93,11 @@ impl ThreadReader {
         let tree = &initial["trees"][0];
         s.title = non_empty_owned(&all["title"]);
         s.agent_version = non_empty_owned(&initial["platform"]["clientVersion"]);
-        s.project = non_empty(&tree["uri"])
-            .and_then(|uri| uri.strip_prefix("file://"))
-            .map(|path| percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned());
+        s.project = non_empty(&tree["uri"]).filter(|uri| uri.starts_with("file://")).map(local_path);
         s.git_branch = non_empty(&tree["repository"]["ref"])
             .map(|name| name.strip_prefix("refs/heads/").unwrap_or(name).to_owned());
         s.extend_time_range(created);
-        ThreadReader { builder, created, counted: HashSet::new() }
+        ThreadReader { builder, created, counted: HashSet::new(), unnamed: Vec::new() }
     }
 
     fn read_message(&mut self, message: &Value, position: u64) {
@@ -108,7 +119,7 @@ impl ThreadReader {
                 self.builder.push_user(id, Origin::Human, at, parts);
             }
             "assistant" => {
-                self.builder.begin_answer(id, at, non_empty_owned(&usage["model"]));
+                self.builder.begin_assistant_message(id, at, non_empty_owned(&usage["model"]));
                 for block in blocks {
                     if block["type"] == "tool_use" {
                         let (id, name) = (block["id"].as_str(), block["name"].as_str());
@@ -118,7 +129,7 @@ impl ThreadReader {
                         self.builder.push_part(at, part);
                     }
                 }
-                self.builder.close_answer();
+                self.builder.close_assistant_message();
                 self.push_usage(message, at, position);
             }
             _ => {}
@@ -162,7 +173,10 @@ impl ThreadReader {
         if tokens.is_zero() {
             return;
         }
-        self.counted.extend(message["messageId"].as_u64());
+        let id = message["messageId"].as_u64();
+        self.counted.extend(id);
+        let (input, output) = (count(&usage["inputTokens"]), tokens.output);
+        self.unnamed.push(AnswerRequest { message: id, model: model.to_owned(), input, output });
         let at = Timestamp::parse(usage["timestamp"].as_str().unwrap_or_default()).or(at).or(self.created);
         let dedupe_key = format!("{}#{position}", self.builder.session.key);
         self.builder.push_request(LoggedRequest { dedupe_key, at, model, tokens, offset: position });
@@ -176,13 +190,22 @@ impl ThreadReader {
         if is_counted || input == 0 && output == 0 {
             return;
         }
+        let model = event["model"].as_str().unwrap_or_default();
+        // Some versions do not name the message: an event with the model and tokens of an answer is that of the answer.
+        let is_same = |r: &AnswerRequest| r.model == model && (r.input, r.output) == (input, output);
+        if event["toMessageId"].is_null()
+            && let Some(at) = self.unnamed.iter().position(is_same)
+        {
+            self.unnamed.swap_remove(at);
+            return;
+        }
         let key = self.builder.session.key.clone();
         let at = Timestamp::parse(event["timestamp"].as_str().unwrap_or_default()).or(self.created);
         let name = non_empty(&event["id"]).map_or_else(|| position.to_string(), str::to_owned);
         let request = LoggedRequest {
             dedupe_key: format!("{key}#event-{name}"),
             at,
-            model: event["model"].as_str().unwrap_or_default(),
+            model,
             tokens: Tokens { input, output, ..Tokens::default() },
             offset: position,
         };
@@ -261,6 +284,26 @@ mod tests {
         let (exact, bound) = (Confidence::Exact, Confidence::LowerBound);
         assert_eq!(rows, [(7, 100, 20, exact), (50, 9, 0, exact), (11, 0, 0, bound)]);
         assert_eq!(s.ended, Timestamp::parse("2025-11-23T12:13:30.000Z"));
+    }
+
+    #[test]
+    fn an_event_without_a_message_id_is_the_request_of_one_answer() {
+        let answer = |id: u64| {
+            json!({"role": "assistant", "messageId": id, "content": [{"type": "text", "text": "ok"}],
+                "usage": {"model": "claude-sonnet-4-5", "inputTokens": 7, "outputTokens": 87}})
+        };
+        let event = |model: &str| json!({"model": model, "tokens": {"input": 7, "output": 87}, "operationType": "inference"});
+        let (sonnet, haiku) = (event("claude-sonnet-4-5"), event("claude-haiku-4-5"));
+        let named =
+            json!({"model": "claude-sonnet-4-5", "tokens": {"input": 7, "output": 87}, "toMessageId": 1});
+        let requests = |events: &[&Value]| {
+            read(&json!({"messages": [answer(1), answer(2)], "usageLedger": {"events": events}})).usage.len()
+        };
+        assert_eq!(requests(&[&sonnet, &sonnet]), 2);
+        assert_eq!(requests(&[&sonnet, &sonnet, &sonnet]), 3);
+        assert_eq!(requests(&[&sonnet, &haiku]), 3);
+        assert_eq!(requests(&[&sonnet, &named]), 2);
+        assert_eq!(requests(&[&sonnet, &sonnet, &named]), 3);
     }
 
     #[test]

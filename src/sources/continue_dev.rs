@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::sources::common::document::whole_json;
 use crate::sources::common::files::small_json;
 use crate::sources::common::json_fields::{
-    count, media_part, non_empty, non_empty_owned, number_after, text_part, tool_status, usd_to_picousd,
+    count, local_path, media_part, non_empty, non_empty_owned, number_after, picousd_from_f64, text_part,
+    tool_status,
 };
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::common::walk;
@@ -88,14 +89,6 @@ fn first_saved(file: &Path, id: &str) -> Option<Timestamp> {
     let entry = list.as_array()?.iter().find(|entry| entry["sessionId"] == id)?;
     let millis = entry["dateCreated"].as_str()?.parse().ok()?;
     Some(Timestamp(millis))
-}
-
-/// Returns a directory that the extension may write as a `file://` URL.
-fn local_path(directory: &str) -> String {
-    match directory.strip_prefix("file://") {
-        Some(path) => percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned(),
-        None => directory.to_owned(),
-    }
 }
 
 /// The usage of one request. The command line and the extension write its fields differently.
@@ -184,7 +177,7 @@ impl SessionReader {
         let log = &item["promptLogs"][0];
         let model =
             non_empty(&message["usage"]["model"]).or(non_empty(&log["modelTitle"])).map(str::to_owned);
-        self.builder.begin_answer(non_empty_owned(&item["id"]), None, model.clone());
+        self.builder.begin_assistant_message(non_empty_owned(&item["id"]), None, model.clone());
         self.push_thinking(&item["reasoning"]["text"]);
         for part in parts_of(&message["content"]) {
             self.builder.push_part(None, part);
@@ -192,7 +185,7 @@ impl SessionReader {
         for call in message["toolCalls"].as_array().into_iter().flatten() {
             let function = &call["function"];
             let arguments = function["arguments"].as_str().unwrap_or_default();
-            let input = serde_json::from_str(arguments).unwrap_or_else(|_| Value::from(arguments));
+            let input = crate::sources::common::json_fields::arguments(arguments);
             let (id, name) = (call["id"].as_str(), function["name"].as_str());
             self.builder.push_call(None, id.unwrap_or_default(), name.unwrap_or_default(), input);
         }
@@ -200,7 +193,7 @@ impl SessionReader {
         for state in item["toolCallStates"].as_array().map_or(one, Vec::as_slice) {
             self.add_result(state);
         }
-        self.builder.close_answer();
+        self.builder.close_assistant_message();
         if let Some(usage) = usage_of(message) {
             self.push_usage(usage, model.as_deref(), log["modelProvider"].as_str(), position);
         }
@@ -250,7 +243,7 @@ impl SessionReader {
         };
         self.builder.push_request(request);
         if let Some(row) = self.builder.usage.last_mut() {
-            row.reported_picousd = usd_to_picousd(usage["cost_cents"].as_f64().map(|cents| cents / 100.0));
+            row.reported_picousd = picousd_from_f64(usage["cost_cents"].as_f64().map(|cents| cents / 100.0));
         }
     }
 }

@@ -157,7 +157,7 @@ impl EventReader {
             }
             "assistant.message" => {
                 self.remember_output(data, &event, at, line.offset);
-                self.builder.begin_answer(
+                self.builder.begin_assistant_message(
                     non_empty_owned(&data["messageId"]),
                     at,
                     non_empty_owned(&data["model"]),

@@ -9,18 +9,21 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde_json::Value;
 
+use crate::sources::common::database::{each_session, finished};
 use crate::sources::common::files::small_json;
-use crate::sources::common::json_fields::{media_part, non_empty, text_part, tool_status, usd_to_picousd};
+use crate::sources::common::json_fields::{
+    media_part, non_empty, non_empty_owned, picousd_from_f64, text_part, tool_status,
+};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::sqlite::{self, count, instant, number, text};
-use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
+use crate::sources::{DataProject, Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::{Confidence, Env, Origin, Part, SessionKey, Timestamp, Tokens};
 
 const AGENT: &str = "crush";
 
 const DATABASE: &str = "crush.db";
 
-/// Longest list of projects that is used. Crush adds a project for every directory in which it is started.
+/// Maximum length of a list of projects that is used. Crush adds a project for every directory in which it is started.
 const MAX_PROJECTS: usize = 10_000;
 
 pub(crate) struct Crush;
@@ -43,22 +46,22 @@ impl Source for Crush {
     }
 
     fn locations(&self, env: &Env) -> Vec<PathBuf> {
-        let lists = match env.var("CRUSH_GLOBAL_DATA") {
-            Some(dir) => vec![PathBuf::from(dir)],
-            None => vec![
-                env.dir("XDG_DATA_HOME", ".local/share").join(AGENT),
-                env.home.join("AppData/Local").join(AGENT),
-            ],
-        };
-        let projects: Vec<Value> = lists.iter().map(|dir| small_json(&dir.join("projects.json"))).collect();
-        let projects = projects.iter().flat_map(|list| list["projects"].as_array().into_iter().flatten());
+        let projects = listed_projects(env);
         // A session that was started in the home directory is there even without a list.
         let home = env.home.join(".crush");
         // The list in another home directory (`scan --home`) must not lead out of it. clawgate's own directory is not in such a
         // directory.
         let is_own_home = env.clawgate_home.starts_with(&env.home);
         let allowed = |dir: &PathBuf| is_own_home || dir.starts_with(&env.home);
-        projects.take(MAX_PROJECTS).filter_map(data_directory).filter(allowed).chain([home]).collect()
+        projects.iter().filter_map(data_directory).filter(allowed).chain([home]).collect()
+    }
+
+    fn data_projects(&self, env: &Env) -> Vec<DataProject> {
+        let listed = listed_projects(env);
+        let pairs = listed.iter().filter_map(|entry| {
+            Some(DataProject { data: data_directory(entry)?, project: non_empty_owned(&entry["path"])? })
+        });
+        pairs.collect()
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
@@ -84,19 +87,33 @@ impl Source for Crush {
         opts: &ReadOptions,
         each: &mut dyn FnMut(Read),
     ) -> Result<(), SourceError> {
-        let snapshot = sqlite::open(file, opts)?;
-        let fail = |e: rusqlite::Error| sqlite::error(file, &e);
-        let mut bytes = snapshot.bytes;
-        for record in session_records(&snapshot.conn).map_err(fail)? {
-            let mut read = Read { bytes_read: std::mem::take(&mut bytes), ..Read::default() };
-            let mut session = SessionReader::new(&record, file, opts);
-            session.read_messages(&snapshot.conn, &mut read).map_err(fail)?;
+        let session = |conn: &Connection, record: &SessionRecord, read: &mut Read| {
+            let mut session = SessionReader::new(record, file, opts);
+            session.read_messages(conn, read)?;
             session.push_totals();
-            session.builder.finish_into(&mut read);
-            each(read);
-        }
-        Ok(())
+            Ok(Some(session.builder))
+        };
+        each_session(file, opts, session_records, session, &mut finished(each))
     }
+}
+
+/// Returns the entries of the list of projects.
+fn listed_projects(env: &Env) -> Vec<Value> {
+    let lists = match env.var("CRUSH_GLOBAL_DATA") {
+        Some(dir) => vec![PathBuf::from(dir)],
+        None => {
+            vec![
+                env.dir("XDG_DATA_HOME", ".local/share").join(AGENT),
+                env.home.join("AppData/Local").join(AGENT),
+            ]
+        }
+    };
+    let lists = lists.iter().map(|dir| small_json(&dir.join("projects.json")));
+    let entries = lists.flat_map(|mut list| match list.get_mut("projects").map(Value::take) {
+        Some(Value::Array(entries)) => entries,
+        _ => Vec::new(),
+    });
+    entries.take(MAX_PROJECTS).collect()
 }
 
 /// Returns the data directory of an entry of the list of projects.
@@ -137,7 +154,7 @@ fn session_records(conn: &Connection) -> rusqlite::Result<Vec<SessionRecord>> {
             title: text(r, 2),
             prompt: count(r, 3),
             output: count(r, 4),
-            cost: usd_to_picousd(number(r, 5)),
+            cost: picousd_from_f64(number(r, 5)),
             created: instant(r, 6),
             updated: instant(r, 7),
         })
@@ -145,7 +162,7 @@ fn session_records(conn: &Connection) -> rusqlite::Result<Vec<SessionRecord>> {
     rows.collect()
 }
 
-/// Reads one session.
+/// Reads one session of the database.
 struct SessionReader<'r> {
     record: &'r SessionRecord,
     opts: &'r ReadOptions,
@@ -160,9 +177,14 @@ impl<'r> SessionReader<'r> {
         let s = &mut builder.session;
         s.parent = record.parent.as_ref().map(|id| SessionKey::new(AGENT, id));
         s.title = record.title.clone();
-        // No record names the directory. A data directory in another place is only known to the list of projects.
-        let data = file.parent().filter(|dir| dir.ends_with(".crush"));
-        s.project = data.and_then(Path::parent).map(|dir| dir.display().to_string());
+        // No record names the directory. A data directory in another place is only known to the list of projects. If it is that of
+        // several projects, the session may be of any of them.
+        let data = file.parent().unwrap_or(file);
+        let beside = data.parent().filter(|_| data.ends_with(".crush")).map(|dir| dir.display().to_string());
+        s.work_in(beside.as_deref());
+        let is_same = |other: &Path| other == data || other.canonicalize().ok().as_deref() == Some(data);
+        let listed = opts.data_projects.iter().filter(|pair| is_same(&pair.data));
+        listed.for_each(|pair| s.work_in(Some(&pair.project)));
         s.extend_time_range(record.created);
         SessionReader { record, opts, builder, model: None, provider: None }
     }
@@ -210,9 +232,9 @@ impl<'r> SessionReader<'r> {
                 self.builder.push_user(id, origin, at, parts.iter().filter_map(user_part).collect());
             }
             "assistant" => {
-                self.builder.begin_answer(id, at, self.model.clone());
+                self.builder.begin_assistant_message(id, at, self.model.clone());
                 if is_summary {
-                    self.builder.open_answer(at).origin = Origin::Compaction;
+                    self.builder.open_assistant_message(at).origin = Origin::Compaction;
                 }
                 let mut failure = None;
                 for part in parts {
@@ -235,7 +257,7 @@ impl<'r> SessionReader<'r> {
                         _ => {}
                     }
                 }
-                self.builder.close_answer();
+                self.builder.close_assistant_message();
                 if let Some(failure) = failure.filter(|text| !text.is_empty()) {
                     self.builder.push_notice(at, self.model.clone(), &failure);
                 }
@@ -251,7 +273,7 @@ impl<'r> SessionReader<'r> {
 
     fn push_call(&mut self, data: &Value, at: Option<Timestamp>) {
         let input = data["input"].as_str().unwrap_or_default();
-        let input = serde_json::from_str(input).unwrap_or_else(|_| Value::from(input));
+        let input = crate::sources::common::json_fields::arguments(input);
         let (id, name) = (data["id"].as_str(), data["name"].as_str());
         self.builder.push_call(at, id.unwrap_or_default(), name.unwrap_or_default(), input);
     }
@@ -374,6 +396,8 @@ mod tests {
         assert!(Crush.roots(&env).is_empty());
         env.vars.insert("XDG_DATA_HOME".to_owned(), at("share").display().to_string());
         assert_eq!(Crush.roots(&env), [at("app/.crush"), at("other/data")]);
+        let paired = DataProject { data: at("other/data"), project: at("other").display().to_string() };
+        assert_eq!(Crush.data_projects(&env)[2], paired);
         let mut found = Vec::new();
         Crush.discover(&at("app/.crush"), &mut |path| found.push(path), &mut |s| panic!("{s:?}"));
         assert_eq!(found, [at("app/.crush").join(DATABASE)]);
@@ -438,6 +462,23 @@ mod tests {
         let [row] = &read.usage[..] else { panic!("{:?}", read.usage) };
         assert_eq!((row.reported_picousd, row.tokens.input), (Some(500_000_000_000), 900));
         assert_eq!((row.confidence, row.at), (Confidence::LowerBound, Timestamp(1_796_029_390_000)));
+    }
+
+    #[test]
+    fn the_list_of_projects_names_the_project_of_a_data_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = json!([{"type": "text", "data": {"text": "hi"}}]);
+        let session = "'s1', NULL, 'Fix', 1, 9, 4, 0.5, 1796029390, 1796029380, NULL, NULL";
+        let file = database(&dir.path().join("data/umbra"), &[session], &[("s1", "user", text)]);
+        let pair =
+            |project: &str| DataProject { data: dir.path().join("data/umbra"), project: project.to_owned() };
+        let other = DataProject { data: dir.path().join("data"), project: "/w/other".to_owned() };
+        let data_projects = vec![other, pair("/w/umbra"), pair("/w/app")];
+        let read = Crush.read(&file, &ReadOptions { data_projects, ..ReadOptions::default() }).unwrap();
+        let s = &read.sessions[0];
+        assert_eq!(s.project.as_deref(), Some("/w/umbra"));
+        assert_eq!(s.other_directories.iter().collect::<Vec<_>>(), ["/w/app"]);
+        assert_eq!(Crush.read(&file, &ReadOptions::default()).unwrap().sessions[0].project, None);
     }
 
     #[test]

@@ -10,15 +10,19 @@ use serde_json::Value;
 
 use crate::sources::common::files::open_log;
 use crate::sources::common::json_fields::{
-    content_parts, count, non_empty, non_empty_owned, text_part, tool_status, usd_to_picousd,
+    content_parts, count, non_empty, non_empty_owned, picousd_from_f64, text_part, tool_status,
 };
 use crate::sources::common::line_reader::{each_line, parse};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::common::walk;
 use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
-use crate::trace::{Confidence, Env, Origin, Part, Role, SessionKey, Timestamp, Tokens, ToolStatus};
+use crate::trace::{
+    Confidence, Env, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,
+};
 
 const AGENT: &str = "custom";
+/// The folder of imported rows. Their sessions belong to the agents that the rows name.
+pub const IMPORTED: &str = "imported";
 
 pub(crate) struct Custom;
 
@@ -56,9 +60,11 @@ impl Source for Custom {
         each: &mut dyn FnMut(Read),
     ) -> Result<(), SourceError> {
         // The last part contains no session, only the counts of lines and bytes.
+        let is_imported = file.parent().and_then(Path::file_name) == Some(OsStr::new(IMPORTED));
         let counts = each_line(file, open_log(file)?, opts, |line, scratch| {
             let (row, repaired) = parse::<Value>(line.bytes, scratch)?;
-            let builder = read_row(&row, line.offset)?;
+            let agent = if is_imported { imported_agent(&row) } else { AGENT };
+            let builder = read_row(&row, line.offset, agent)?;
             let mut read = Read::default();
             builder.finish_into(&mut read);
             if let Some(reason) = unreadable_usage(&row) {
@@ -78,13 +84,13 @@ impl Source for Custom {
 ///
 /// # Errors
 /// The reason why the row is not a session, without text of the row.
-fn read_row(row: &Value, offset: u64) -> Result<SessionBuilder, String> {
+fn read_row(row: &Value, offset: u64, agent: &str) -> Result<SessionBuilder, String> {
     let id = non_empty(&row["session_id"]).ok_or("the row has no session_id")?;
     let messages = row["messages"].as_array().ok_or("the row has no list of messages")?;
-    let mut builder = SessionBuilder::new(AGENT, id);
+    let mut builder = SessionBuilder::new(agent, id);
     let s = &mut builder.session;
     s.agent_version = non_empty_owned(&row["agent_version"]);
-    s.parent = non_empty(&row["parent"]).map(|p| SessionKey::new(AGENT, p));
+    s.parent = non_empty(&row["parent"]).map(|p| SessionKey::new(agent, p));
     s.project = non_empty_owned(&row["project"]);
     s.git_branch = non_empty_owned(&row["git_branch"]);
     s.title = non_empty_owned(&row["title"]);
@@ -92,8 +98,14 @@ fn read_row(row: &Value, offset: u64) -> Result<SessionBuilder, String> {
     builder.extend_time_range(time(&row["start_time"]));
     builder.extend_time_range(time(&row["end_time"]));
     let model = non_empty(&row["model"]);
+    // An export names the model of a message only if it is another one, or null if the log did not name it.
+    let is_export = row["clawgate"].is_object();
     for (n, m) in messages.iter().enumerate() {
-        read_message(&mut builder, m, n, model, offset).map_err(|why| format!("message {}: {why}", n + 1))?;
+        let model = model.filter(|_| !(is_export && m.get("model").is_some_and(Value::is_null)));
+        // An export says where a notice is from, other rows do not.
+        let default_origin = if is_export { Origin::Model } else { Origin::Injected };
+        read_message(&mut builder, m, n, (model, default_origin), offset)
+            .map_err(|why| format!("message {}: {why}", n + 1))?;
     }
     push_row_totals(&mut builder, row, model, offset);
     Ok(builder)
@@ -103,7 +115,7 @@ fn read_message(
     builder: &mut SessionBuilder,
     m: &Value,
     n: usize,
-    model: Option<&str>,
+    (model, default_origin): (Option<&str>, Origin),
     offset: u64,
 ) -> Result<(), String> {
     let at = m["timestamp"].as_str().and_then(Timestamp::parse);
@@ -132,28 +144,34 @@ fn read_message(
     };
     let id = non_empty_owned(&m["id"]);
     match m["role"].as_str() {
-        Some("user") => builder.push_user(id, origin.unwrap_or(Origin::Human), at, parts),
+        Some("user") => {
+            parts.extend(calls_of(m, n, builder.session.key.agent()));
+            builder.push_user(id, origin.unwrap_or(Origin::Human), at, parts);
+        }
         Some("assistant") => {
             let model = non_empty(&m["model"]).or(model);
-            builder.begin_answer(id, at, model.map(str::to_owned));
-            let answer = builder.open_answer(at);
+            builder.begin_assistant_message(id, at, model.map(str::to_owned));
+            let answer = builder.open_assistant_message(at);
             answer.origin = origin.unwrap_or(Origin::Model);
             answer.parts = parts;
             for (i, call) in m["tool_uses"].as_array().into_iter().flatten().enumerate() {
                 read_tool_use(builder, call, at, &format!("{n}.{i}"));
             }
+            let agent = builder.session.agent.clone();
             let key = match non_empty(&m["usage"]["request_id"]) {
-                Some(id) => format!("{AGENT}:{id}"),
+                Some(id) => format!("{agent}:{id}"),
                 None => format!("{}#{n}", builder.session.key),
             };
             let model = model.unwrap_or_default();
             let tokens = usage_tokens(&m["usage"]);
             push_usage(builder, &m["usage"], LoggedRequest { dedupe_key: key, at, model, tokens, offset });
-            builder.close_answer();
+            builder.close_assistant_message();
         }
         Some("system") => {
-            builder.push_user(id, Origin::Injected, at, parts);
-            if let Some(last) = builder.session.messages.last_mut() {
+            parts.extend(calls_of(m, n, builder.session.key.agent()));
+            let count = builder.session.messages.len();
+            builder.push_user(id, origin.unwrap_or(default_origin), at, parts);
+            if let Some(last) = builder.session.messages.get_mut(count) {
                 last.role = Role::System;
             }
         }
@@ -162,27 +180,58 @@ fn read_message(
     Ok(())
 }
 
-/// Reads a tool call; `position` is used as the id of a call that has none.
+/// The tool calls of a message that is not of the model: commands that a person ran themselves.
+fn calls_of(m: &Value, n: usize, agent: &str) -> Vec<Part> {
+    let calls = m["tool_uses"].as_array().into_iter().flatten().enumerate();
+    calls.map(|(i, c)| Part::Tool(tool_call(c, &format!("{n}.{i}"), agent))).collect()
+}
+
+/// Reads a tool call of the model; `position` is used as the id of a call that has none.
 fn read_tool_use(builder: &mut SessionBuilder, call: &Value, at: Option<Timestamp>, position: &str) {
-    let id = non_empty(&call["id"]).unwrap_or(position).to_owned();
-    let name = non_empty(&call["tool"]).or(non_empty(&call["name"])).unwrap_or_default();
-    builder.push_call(at, &id, name, call["input"].clone());
-    let Some(added) = builder.call_mut(&id) else { return };
+    let read = tool_call(call, position, builder.session.key.agent());
+    builder.push_call(at, &read.id, &read.name, Value::Null);
+    if let Some(added) = builder.call_mut(&read.id) {
+        *added = read;
+    }
+}
+
+fn tool_call(call: &Value, position: &str, agent: &str) -> ToolCall {
     let output = match &call["output"] {
         Value::String(t) => Some(t.clone()),
         other => other["text"].as_str().map(str::to_owned),
     };
-    added.exit_code = call["exit_code"].as_i64();
-    added.status = match call["status"].as_str() {
+    let exit_code = call["exit_code"].as_i64();
+    let status = match call["status"].as_str() {
         Some("success") => ToolStatus::Success,
         Some("error") => ToolStatus::Error,
         Some("denied") => ToolStatus::Denied,
         Some("pending") => ToolStatus::Pending,
         _ if output.is_none() => ToolStatus::Pending,
-        _ => tool_status(false, added.exit_code),
+        _ => tool_status(false, exit_code),
     };
-    added.output = output.filter(|o| !(o.is_empty() && added.status == ToolStatus::Pending));
-    added.subagent = non_empty(&call["subagent"]).map(|s| SessionKey::new(AGENT, s));
+    ToolCall {
+        id: non_empty(&call["id"]).unwrap_or(position).to_owned(),
+        name: non_empty(&call["tool"]).or(non_empty(&call["name"])).unwrap_or_default().to_owned(),
+        input: call["input"].clone(),
+        output: output.filter(|o| !(o.is_empty() && status == ToolStatus::Pending)),
+        status,
+        exit_code,
+        media_bytes: 0,
+        subagent: non_empty(&call["subagent"]).map(|s| SessionKey::new(agent, s)),
+    }
+}
+
+/// The session in a row that this program exported. `None` if it is not one.
+pub fn session_of_row(row: &Value) -> Option<Session> {
+    let mut builder = read_row(row, 0, non_empty(&row["agent"])?).ok()?;
+    builder.close_assistant_message();
+    Some(builder.session)
+}
+
+/// The agent that a row of an import names: one that this program knows, else `custom`.
+pub fn imported_agent(row: &Value) -> &'static str {
+    let named = row["agent"].as_str().or(row["source"].as_str()).unwrap_or_default();
+    crate::sources::by_agent(named).map_or(AGENT, |source| source.agent())
 }
 
 /// The counts of a message's usage.
@@ -240,7 +289,7 @@ fn push_usage(builder: &mut SessionBuilder, usage: &Value, request: LoggedReques
         if !is_readable(usage, &USAGE_COUNTS) {
             row.confidence = Confidence::LowerBound;
         }
-        row.reported_picousd = usd_to_picousd(usage["cost_usd"].as_f64());
+        row.reported_picousd = picousd_from_f64(usage["cost_usd"].as_f64());
     }
 }
 
@@ -288,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_row_needs_only_an_id_and_messages() {
-        let read = |row: Value| read_row(&row, 0).map(|d| d.session);
+        let read = |row: Value| read_row(&row, 0, AGENT).map(|d| d.session);
         let s = read(json!({"session_id": "a", "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]})).unwrap();
         assert_eq!((s.key.as_str(), s.user_messages(), s.assistant_messages()), ("custom:a", 1, 1));
         for bad in [
@@ -320,7 +369,7 @@ mod tests {
         {
             assert_eq!(unreadable_usage(&row(usage.clone())), None, "{usage}");
         }
-        let built = read_row(&row(json!({"input": "1200", "output": 4})), 0).unwrap();
+        let built = read_row(&row(json!({"input": "1200", "output": 4})), 0, AGENT).unwrap();
         assert_eq!((built.usage[0].tokens.output, built.usage[0].confidence), (4, Confidence::LowerBound));
         let stats = |stats: Value| json!({"session_id": "a", "messages": [], "stats": stats});
         assert!(unreadable_usage(&stats(json!({"input_tokens": "many"}))).is_some());

@@ -1,7 +1,7 @@
 //! Droid (Factory): `~/.factory/sessions/<directory>/<id>.jsonl`, with `<id>.settings.json` next to it.
 //!
 //! `FACTORY_HOME_OVERRIDE` replaces the home directory. No record of the log has a token count. The settings of a session have
-//! its totals, without those of the subagents that it started, so one request of the ledger stands for all of the session.
+//! its totals, without those of the subagents that it started, so the ledger has one row per session, with its totals.
 //! `~/.factory/settings.json` contains keys, so it is never read. The name of a model that a person configured is therefore
 //! the one in the log, `custom:…`.
 
@@ -43,7 +43,17 @@ impl Source for Droid {
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
-        walk::files(root, &|p| p.extension() == Some(OsStr::new("jsonl")), found, skip);
+        let is_settings = |p: &Path| p.to_str().is_some_and(|p| p.ends_with(".settings.json"));
+        let is_log = |p: &Path| p.extension() == Some(OsStr::new("jsonl"));
+        let mut orphans = Vec::new();
+        let mut sort = |path: PathBuf| match is_settings(&path) {
+            false => found(path),
+            true if log_of(&path).exists() || totals(&small_json(&path)).is_zero() => {}
+            true => orphans.push(path),
+        };
+        walk::files(root, &|p| is_log(p) || is_settings(p), &mut sort, skip);
+        let reason = "the totals of a session whose log is not beside it";
+        orphans.into_iter().for_each(|path| skip(Skip { path, reason: reason.to_owned() }));
     }
 
     fn companions(&self, file: &Path) -> Vec<PathBuf> {
@@ -62,6 +72,24 @@ impl Source for Droid {
 /// Returns the path of the settings and totals of a session.
 fn settings_of(file: &Path) -> PathBuf {
     file.with_extension("settings.json")
+}
+
+/// Returns the path of the log of a session's settings.
+fn log_of(settings: &Path) -> PathBuf {
+    settings.with_extension("").with_extension("jsonl")
+}
+
+/// Returns the totals in the settings of a session.
+fn totals(settings: &Value) -> Tokens {
+    let totals = &settings["tokenUsage"];
+    Tokens {
+        input: count(&totals["inputTokens"]),
+        output: count(&totals["outputTokens"]),
+        reasoning: count(&totals["thinkingTokens"]).min(count(&totals["outputTokens"])),
+        cache_read: count(&totals["cacheReadTokens"]),
+        cache_write_5m: count(&totals["cacheCreationTokens"]),
+        ..Tokens::default()
+    }
 }
 
 /// Reads the log of one session.
@@ -129,7 +157,7 @@ impl LogReader {
             }
             "assistant" => {
                 let model = non_empty_owned(&message["modelId"]).or(self.model.clone());
-                self.builder.begin_answer(id, at, model.clone());
+                self.builder.begin_assistant_message(id, at, model.clone());
                 self.model = model;
                 for block in blocks {
                     if block["type"] == "tool_use" {
@@ -140,7 +168,7 @@ impl LogReader {
                         self.builder.push_part(at, part);
                     }
                 }
-                self.builder.close_answer();
+                self.builder.close_assistant_message();
             }
             _ => {}
         }
@@ -161,15 +189,7 @@ impl LogReader {
 
     /// Adds the totals of the session.
     fn push_totals(&mut self) {
-        let totals = &self.settings["tokenUsage"];
-        let tokens = Tokens {
-            input: count(&totals["inputTokens"]),
-            output: count(&totals["outputTokens"]),
-            reasoning: count(&totals["thinkingTokens"]).min(count(&totals["outputTokens"])),
-            cache_read: count(&totals["cacheReadTokens"]),
-            cache_write_5m: count(&totals["cacheCreationTokens"]),
-            ..Tokens::default()
-        };
+        let tokens = totals(&self.settings);
         if tokens.is_zero() {
             return;
         }
@@ -206,6 +226,21 @@ mod tests {
         assert_eq!(Droid.roots(&env), [dir.path().join("h/.factory/sessions")]);
         env.vars.insert("FACTORY_HOME_OVERRIDE".to_owned(), dir.path().join("o").display().to_string());
         assert_eq!(Droid.roots(&env), [dir.path().join("o/.factory/sessions")]);
+    }
+
+    #[test]
+    fn totals_without_a_log_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let used = json!({"tokenUsage": {"inputTokens": 9, "outputTokens": 1}});
+        let unused = json!({"tokenUsage": {"inputTokens": 0}});
+        for (name, settings) in [("a.b", &used), ("gone", &used), ("new", &unused)] {
+            std::fs::write(dir.path().join(format!("{name}.settings.json")), settings.to_string()).unwrap();
+        }
+        std::fs::write(dir.path().join("a.b.jsonl"), "").unwrap();
+        let (mut found, mut skipped) = (Vec::new(), Vec::new());
+        Droid.discover(dir.path(), &mut |path| found.push(path), &mut |s| skipped.push(s.path));
+        assert_eq!(found, [dir.path().join("a.b.jsonl")]);
+        assert_eq!(skipped, [dir.path().join("gone.settings.json")]);
     }
 
     #[test]

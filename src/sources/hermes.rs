@@ -1,19 +1,20 @@
 //! Hermes Agent: the database `~/.hermes/state.db`, and one for each profile in `~/.hermes/profiles/<name>/`.
 //!
 //! `HERMES_HOME` replaces `~/.hermes`. The table `session_model_usage` has the totals of a session for each model and task,
-//! so a request of the ledger stands for all of them. `messages_fts*` repeat the messages. `request_dumps`, `auth.json` and
-//! `.env` contain keys, so they are never read.
+//! so the ledger has one row for each of them, with these totals. `messages_fts*` repeat the messages. `request_dumps`,
+//! `auth.json` and `.env` contain keys, so they are never read.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::path::{Path, PathBuf};
 
-use md5::{Digest, Md5};
 use rusqlite::{Connection, Row};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::sources::common::json_fields::{content_parts, non_empty, tool_status, usd_to_picousd};
+use crate::sources::common::database::{each_session, finished};
+use crate::sources::common::json_fields::{content_parts, non_empty, picousd_from_f64, tool_status};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::sqlite::{self, count, instant, number, text};
 use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
@@ -27,7 +28,7 @@ const DATABASE: &str = "state.db";
 const JSON_PREFIX: &str = "\0json:";
 
 /// Begins the summary of a compaction.
-const SUMMARIES: [&str; 2] = ["[CONTEXT COMPACTION", "[CONTEXT SUMMARY]"];
+const SUMMARY_PREFIXES: [&str; 2] = ["[CONTEXT COMPACTION", "[CONTEXT SUMMARY]"];
 
 pub(crate) struct Hermes;
 
@@ -77,19 +78,13 @@ impl Source for Hermes {
         opts: &ReadOptions,
         each: &mut dyn FnMut(Read),
     ) -> Result<(), SourceError> {
-        let snapshot = sqlite::open(file, opts)?;
-        let conn = &snapshot.conn;
-        let fail = |e: rusqlite::Error| sqlite::error(file, &e);
-        let mut bytes = snapshot.bytes;
-        for record in session_records(conn).map_err(fail)? {
-            let mut read = Read { bytes_read: std::mem::take(&mut bytes), ..Read::default() };
-            let mut session = SessionReader::new(&record, opts);
-            session.read_messages(conn, &mut read).map_err(fail)?;
-            session.read_usage(conn).map_err(fail)?;
-            session.builder.finish_into(&mut read);
-            each(read);
-        }
-        Ok(())
+        let session = |conn: &Connection, record: &SessionRecord, read: &mut Read| {
+            let mut session = SessionReader::new(record, opts);
+            session.read_messages(conn, read)?;
+            session.read_usage(conn)?;
+            Ok(Some(session.builder))
+        };
+        each_session(file, opts, session_records, session, &mut finished(each))
     }
 }
 
@@ -176,10 +171,10 @@ fn tokens(row: &Row<'_>, from: usize) -> Tokens {
 
 /// Returns the actual cost, otherwise the estimated one in the next column.
 fn cost(row: &Row<'_>, from: usize) -> Option<i64> {
-    usd_to_picousd(number(row, from)).or_else(|| usd_to_picousd(number(row, from + 1)))
+    picousd_from_f64(number(row, from)).or_else(|| picousd_from_f64(number(row, from + 1)))
 }
 
-/// Reads one session.
+/// Reads one session of the database.
 struct SessionReader<'r> {
     record: &'r SessionRecord,
     opts: &'r ReadOptions,
@@ -190,7 +185,7 @@ struct SessionReader<'r> {
     seen: HashSet<u64>,
     first: Option<u64>,
     /// Whether the rows are those that a compaction wrote.
-    copying: bool,
+    in_copied_rows: bool,
 }
 
 impl<'r> SessionReader<'r> {
@@ -213,7 +208,7 @@ impl<'r> SessionReader<'r> {
             hasher: RandomState::new(),
             seen: HashSet::new(),
             first: None,
-            copying: false,
+            in_copied_rows: false,
         }
     }
 
@@ -254,9 +249,10 @@ impl<'r> SessionReader<'r> {
     fn is_copy(&mut self, row: &Row<'_>) -> bool {
         let content = text(row, 2).unwrap_or_default();
         let hash = self.hash(row);
-        let is_summary = SUMMARIES.iter().any(|prefix| content.starts_with(prefix));
-        self.copying = is_summary || (self.copying || self.first == Some(hash)) && self.seen.contains(&hash);
-        self.copying && self.seen.contains(&hash)
+        let is_summary = SUMMARY_PREFIXES.iter().any(|prefix| content.starts_with(prefix));
+        self.in_copied_rows =
+            is_summary || (self.in_copied_rows || self.first == Some(hash)) && self.seen.contains(&hash);
+        self.in_copied_rows && self.seen.contains(&hash)
     }
 
     fn hash(&self, row: &Row<'_>) -> u64 {
@@ -272,8 +268,9 @@ impl<'r> SessionReader<'r> {
         let content = content(text(row, 2));
         match text(row, 1).as_deref().unwrap_or_default() {
             "user" => {
-                let is_summary =
-                    content.as_str().is_some_and(|t| SUMMARIES.iter().any(|prefix| t.starts_with(prefix)));
+                let is_summary = content
+                    .as_str()
+                    .is_some_and(|t| SUMMARY_PREFIXES.iter().any(|prefix| t.starts_with(prefix)));
                 let origin = match (is_summary, self.is_subagent || self.record.source == "cron") {
                     (true, _) => Origin::Compaction,
                     (false, true) => Origin::Injected,
@@ -282,7 +279,7 @@ impl<'r> SessionReader<'r> {
                 self.builder.push_user(Some(id), origin, at, content_parts(&content));
             }
             "assistant" => {
-                self.builder.begin_answer(Some(id), at, self.record.model.clone());
+                self.builder.begin_assistant_message(Some(id), at, self.record.model.clone());
                 if let Some(text) = text(row, 6).or(text(row, 7)) {
                     self.builder.push_part(at, Part::Thinking { text });
                 }
@@ -299,7 +296,7 @@ impl<'r> SessionReader<'r> {
                         }
                     }
                 }
-                self.builder.close_answer();
+                self.builder.close_assistant_message();
             }
             "tool" => self.add_result(&text(row, 4).unwrap_or_default(), &content),
             _ => {}
@@ -309,7 +306,7 @@ impl<'r> SessionReader<'r> {
     fn push_call(&mut self, call: &Value, at: Option<Timestamp>) {
         let function = &call["function"];
         let arguments = function["arguments"].as_str().unwrap_or_default();
-        let input = serde_json::from_str(arguments).unwrap_or_else(|_| Value::from(arguments));
+        let input = crate::sources::common::json_fields::arguments(arguments);
         let (id, name) = (non_empty(&call["id"]).or(non_empty(&call["call_id"])), function["name"].as_str());
         self.builder.push_call(at, id.unwrap_or_default(), name.unwrap_or_default(), input);
     }
@@ -351,7 +348,7 @@ impl<'r> SessionReader<'r> {
             while let Some(row) = rows.next()? {
                 // The parts of the row's primary key. They can contain the address of a private server.
                 let parts = [0, 1, 2, 3, 4].map(|i| text(row, i).unwrap_or_default());
-                let digest = data_encoding::HEXLOWER.encode(&Md5::digest(parts.join("\0")));
+                let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(parts.join("\0")));
                 let request = LoggedRequest {
                     dedupe_key: format!("{}#{digest}", self.builder.session.key),
                     at: instant(row, 12).or(self.record.last),

@@ -62,7 +62,7 @@ impl Source for Kimi {
             read = each_line(file, open_log(file)?, opts, |line, scratch| wire.read_line(line, scratch))?;
         }
         let context = file.with_file_name("context.jsonl");
-        wire.builder.close_answer();
+        wire.builder.close_assistant_message();
         if wire.builder.session.messages.is_empty() && (is_context(file) || context.is_file()) {
             read.append(each_line(&context, open_log(&context)?, opts, |line, scratch| {
                 wire.read_context(line, scratch)
@@ -119,8 +119,8 @@ impl WireReader {
                 let origin = if self.subagent.is_some() { Origin::Injected } else { Origin::Human };
                 self.builder.push_user(None, origin, at, content_parts(&payload["user_input"]));
             }
-            "StepBegin" => self.builder.begin_answer(None, at, None),
-            "StepInterrupted" | "TurnEnd" => self.builder.close_answer(),
+            "StepBegin" => self.builder.begin_assistant_message(None, at, None),
+            "StepInterrupted" | "TurnEnd" => self.builder.close_assistant_message(),
             "ContentPart" => {
                 if let Some(part) = block_part(payload) {
                     self.builder.push_part(at, part);
@@ -147,7 +147,7 @@ impl WireReader {
                 self.builder.push_user(None, origin, None, content_parts(&record["content"]));
             }
             "assistant" => {
-                self.builder.begin_answer(None, None, None);
+                self.builder.begin_assistant_message(None, None, None);
                 for part in content_parts(&record["content"]) {
                     self.builder.push_part(None, part);
                 }
@@ -175,7 +175,7 @@ impl WireReader {
     fn push_call(&mut self, call: &Value, at: Option<Timestamp>) {
         let function = &call["function"];
         let arguments = function["arguments"].as_str().unwrap_or_default();
-        let input = serde_json::from_str(arguments).unwrap_or_else(|_| Value::from(arguments));
+        let input = crate::sources::common::json_fields::arguments(arguments);
         let (id, name) = (call["id"].as_str(), function["name"].as_str());
         self.builder.push_call(at, id.unwrap_or_default(), name.unwrap_or_default(), input);
     }

@@ -131,7 +131,7 @@ impl WireReader {
             }
             "llm.request" => {
                 self.model = non_empty_owned(&record["model"]);
-                self.builder.open_answer(at).model = self.model.clone();
+                self.builder.open_assistant_message(at).model = self.model.clone();
             }
             "usage.record" => self.push_usage(&record["usage"], non_empty(&record["model"]), at, line.offset),
             "context.append_loop_event" => self.read_loop_event(&record["event"], at),
@@ -149,7 +149,7 @@ impl WireReader {
         match event["type"].as_str().unwrap_or_default() {
             "step.begin" => {
                 let id = non_empty_owned(&event["uuid"]);
-                self.builder.begin_answer(id, at, self.model.clone());
+                self.builder.begin_assistant_message(id, at, self.model.clone());
             }
             "content.part" => {
                 if let Some(part) = block_part(&event["part"]) {
@@ -174,7 +174,7 @@ impl WireReader {
                 call.output = Some(output);
                 call.media_bytes = bytes;
             }
-            "step.end" => self.builder.close_answer(),
+            "step.end" => self.builder.close_assistant_message(),
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::trace::{Env, SessionKey, Tokens};
 
+mod aider;
 mod amp;
 mod checkout;
 mod claude;
@@ -16,6 +17,7 @@ mod common;
 mod continue_dev;
 mod copilot;
 mod crush;
+mod cursor;
 mod custom;
 mod droid;
 mod gemini;
@@ -29,14 +31,17 @@ mod opencode;
 mod pi;
 mod qwen;
 mod roo_code;
+mod zed;
 
 pub use checkout::{Checkout, WorktreeDir, checkout, other_repository};
 pub use common::files::SourceError;
 pub(crate) use common::files::open_log;
 pub use common::read::{
-    DEFAULT_LINE_LIMIT, KnownWorktree, Read, ReadOptions, SkippedLines, UsageRead, mark_incomplete,
+    DEFAULT_LINE_LIMIT, DataProject, KnownWorktree, Read, ReadOptions, SkippedLines, UsageRead,
+    mark_incomplete,
 };
 pub use common::walk::Skip;
+pub use custom::{IMPORTED, imported_agent, session_of_row};
 
 /// All agents whose logs can be read.
 pub static REGISTRY: &[&dyn Source] = &[
@@ -56,19 +61,20 @@ pub static REGISTRY: &[&dyn Source] = &[
     &droid::Droid,
     &crush::Crush,
     &goose::Goose,
-    &roo_code::RooCode,
-    &kilo_code::KiloCode,
+    &roo_code::ROO_CODE,
+    &kilo_code::KILO_CODE,
     &amp::Amp,
+    &aider::Aider,
+    &cursor::Cursor,
+    &zed::Zed,
     &custom::Custom,
 ];
 
-/// Variables that agents without a source, or several agents, set in the shells they run.
-const OTHER_SHELL_VARS: &[(&str, &str)] =
-    &[("CURSOR_AGENT", "Cursor"), ("AGENT", "an agent"), ("AI_AGENT", "an agent")];
+/// Variables that several agents set in the shells they run.
+const OTHER_SHELL_VARS: &[(&str, &str)] = &[("AGENT", "an agent"), ("AI_AGENT", "an agent")];
 
-/// Directories with the worktrees of programs that have no source: Cursor, and Conductor and Conduit, which start agents.
+/// Directories with the worktrees of programs that have no source: Conductor and Conduit, which start agents.
 const OTHER_WORKTREE_DIRS: &[WorktreeDir] = &[
-    WorktreeDir { ends_with: ".cursor/worktrees", id_first: false },
     WorktreeDir { ends_with: "conductor/workspaces", id_first: false },
     WorktreeDir { ends_with: ".conduit/workspaces", id_first: false },
 ];
@@ -81,6 +87,11 @@ pub fn by_agent(agent: &str) -> Option<&'static dyn Source> {
 /// Returns the names of all environment variables that say where an agent keeps its logs.
 pub fn location_vars() -> impl Iterator<Item = &'static str> {
     REGISTRY.iter().flat_map(|s| s.location_vars()).copied()
+}
+
+/// Returns the projects that agents list for their data directories.
+pub fn data_projects(env: &Env) -> Vec<DataProject> {
+    REGISTRY.iter().flat_map(|source| source.data_projects(env)).collect()
 }
 
 /// Detects that this process runs in a shell that a coding agent started. Returns the variable that shows it and the
@@ -114,6 +125,12 @@ pub trait Source: Sync {
 
     /// Returns the directories in which this agent keeps its logs. They need not exist.
     fn locations(&self, env: &Env) -> Vec<PathBuf>;
+
+    /// Returns the data directories whose databases do not name the project of their sessions, with the projects that the agent
+    /// lists for them.
+    fn data_projects(&self, _env: &Env) -> Vec<DataProject> {
+        Vec::new()
+    }
 
     /// Returns the directories of [`Source::locations`] that exist, each once.
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
@@ -207,8 +224,11 @@ mod tests {
                 .iter()
                 .find_map(|f| std::fs::read_to_string(dir.join(f)).ok())
                 .unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap();
-            // Names of variables are the only upper-case strings in a source's own file.
+            let mut code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+            if code.contains("TaskExtension") {
+                code += &std::fs::read_to_string(dir.join("cline/extension.rs")).unwrap();
+            }
+            // Names of variables are the only upper-case strings in a source's own file, or in the one that it shares.
             let is_name = |s: &&str| {
                 s.len() > 2 && s.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
             };

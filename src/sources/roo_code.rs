@@ -1,63 +1,24 @@
-//! Roo Code: tasks in the storage of the VS Code extension, `<storage>/tasks/<id>/`, in the format of Cline.
+//! Roo Code: tasks in the storage of the VS Code extension, in the format of Cline.
 //!
-//! The format is read from the source code of 3.52; no fixture was recorded, because the editor cannot run here. A folder that
-//! the setting `customStoragePath` names is not searched. `settings/` is never read.
+//! The format is read from the source code of 3.52; no fixture was recorded, because the editor cannot run here.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use crate::sources::cline::extension::TaskExtension;
 
-use crate::sources::cline::{extension_storage, task};
-use crate::sources::common::walk;
-use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
-use crate::trace::Env;
-
-const AGENT: &str = "roo-code";
-
-/// Ids of the extension and of its nightly version.
-const EXTENSIONS: [&str; 2] = ["rooveterinaryinc.roo-cline", "rooveterinaryinc.roo-code-nightly"];
-
-pub(crate) struct RooCode;
-
-impl Source for RooCode {
-    fn agent(&self) -> &'static str {
-        AGENT
-    }
-
-    fn name(&self) -> &'static str {
-        "Roo Code"
-    }
-
-    fn location_vars(&self) -> &'static [&'static str] {
-        &["XDG_CONFIG_HOME"]
-    }
-
-    fn locations(&self, env: &Env) -> Vec<PathBuf> {
-        let xdg = env.var("XDG_CONFIG_HOME");
-        let storage = EXTENSIONS.iter().flat_map(|id| extension_storage(env, xdg, id));
-        storage.map(|dir| dir.join("tasks")).collect()
-    }
-
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
-        walk::files(root, &|p| p.file_name() == Some(OsStr::new(task::SCREEN)), found, skip);
-    }
-
-    fn companions(&self, file: &Path) -> Vec<PathBuf> {
-        task::COMPANIONS.map(|name| file.with_file_name(name)).to_vec()
-    }
-
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
-        let mut read = Read::default();
-        task::read(AGENT, file, opts, &mut read)?;
-        Ok(read)
-    }
-}
+pub(crate) static ROO_CODE: TaskExtension = TaskExtension {
+    agent: "roo-code",
+    name: "Roo Code",
+    // The second one is the nightly version.
+    extensions: &["rooveterinaryinc.roo-cline", "rooveterinaryinc.roo-code-nightly"],
+    other_storage: &[],
+};
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::trace::{Confidence, Origin, ToolStatus};
+    use crate::sources::{Read, ReadOptions, Source as _};
+    use crate::trace::{Confidence, Env, Origin, ToolStatus};
 
     /// Writes a task below an editor's directory and reads it.
     fn read(screen: &Value, conversation: &Value, item: &Value) -> Read {
@@ -71,11 +32,11 @@ mod tests {
         std::fs::write(dir.join("history_item.json"), item.to_string()).unwrap();
         let env = Env::bare(home.path(), home.path().join("own"));
         let mut found = Vec::new();
-        let [root] = &RooCode.roots(&env)[..] else { panic!() };
-        RooCode.discover(root, &mut |path| found.push(path), &mut |s| panic!("{s:?}"));
+        let [root] = &ROO_CODE.roots(&env)[..] else { panic!() };
+        ROO_CODE.discover(root, &mut |path| found.push(path), &mut |s| panic!("{s:?}"));
         assert_eq!(found, [dir.join("ui_messages.json")]);
-        assert_eq!(RooCode.companions(&found[0]).len(), 2);
-        RooCode.read(&found[0], &ReadOptions::default()).unwrap()
+        assert_eq!(ROO_CODE.companions(&found[0]).len(), 2);
+        ROO_CODE.read(&found[0], &ReadOptions::default()).unwrap()
     }
 
     fn say(at: i64, kind: &str, text: &str) -> Value {

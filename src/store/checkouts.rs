@@ -350,7 +350,7 @@ mod tests {
             merge_named(conn).unwrap();
             assert_eq!(project_of(conn, below).0, tea, "{below}");
         }
-        // A session began in the repository, so it is no home directory.
+        // A session began in the repository, so it is not a home directory.
         let of_shop = "/src/shop/.claude/worktrees/tea/src";
         upsert(conn, of_shop).unwrap();
         let unknown = "/srv/dept/u/.claude-worktrees/coffee/fix";

@@ -20,7 +20,6 @@ pub struct Decision {
     pub decision: EntityDecision,
     /// Why the value may stay in clear.
     pub reason: Option<String>,
-    /// Who decided.
     pub actor: Actor,
     pub at: Timestamp,
 }

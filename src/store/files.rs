@@ -14,7 +14,6 @@ use super::{Archive, StoreError, ledger, plan_windows};
 pub struct FileState {
     /// Inode number; 0 on platforms without one.
     pub inode: u64,
-    /// Size in bytes.
     pub size: u64,
     /// Modification time, nanoseconds since the epoch.
     pub mtime_ns: i64,
@@ -140,7 +139,7 @@ pub struct UsageResult<'a> {
     pub state: &'a FileState,
     /// Facts about its sessions.
     pub facts: &'a [SessionFacts],
-    /// Its requests.
+    /// The requests in the file.
     pub rows: &'a [UsageRow],
     /// What it says about the limits of the user's plan.
     pub plan_windows: &'a [PlanWindow],

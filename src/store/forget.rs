@@ -15,7 +15,7 @@ use super::{Archive, StoreError};
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
     pub agent: Option<String>,
-    /// Names of projects.
+    /// Names of projects. `None` for all.
     pub projects: Option<Vec<String>>,
     /// Sessions that ended before this time.
     pub before: Option<Timestamp>,

@@ -13,10 +13,10 @@ use super::{Archive, Mark, SessionRow, StoreError};
 /// Order of a list, highest first. Equal values are ordered by row id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sort {
-    /// First instant.
+    /// Time of the first entry.
     #[default]
     Started,
-    /// Last instant.
+    /// Time of the last entry.
     Ended,
     Tools,
     /// Human prompts and model answers.
@@ -56,9 +56,8 @@ impl Sort {
 #[derive(Debug, Clone, Default)]
 pub struct Inbox {
     pub agent: Option<String>,
-    /// Names of projects.
+    /// Names of projects. `None` for all.
     pub projects: Option<Vec<String>>,
-    /// Triage mark.
     pub status: Option<Mark>,
     /// Sessions that ended at or after this time.
     pub since: Option<Timestamp>,

@@ -14,7 +14,7 @@ pub(super) const HASH_BYTES: usize = 8;
 /// What lists show of a session, apart from its counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Description {
-    /// Title, redacted.
+    /// Redacted title.
     pub title: Option<String>,
     pub badges: Vec<String>,
 }

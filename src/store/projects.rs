@@ -1,9 +1,9 @@
-//! Projects: repositories, or directories outside of one, with a short, unique name.
+//! Projects: repositories, or directories outside one, with a short, unique name.
 //!
 //! Each directory that a session names belongs to one project. The path of a directory tells its repository in most cases
 //! (see `checkouts`). In the other cases the scan reads the directory's `.git` and stores the answer here.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -22,7 +22,6 @@ pub struct ProjectRow {
     pub path: String,
     /// Agents that worked in it.
     pub agents: Vec<String>,
-    /// Number of sessions.
     pub sessions: u64,
     /// Size of their normal forms in bytes.
     pub bytes: u64,
@@ -74,6 +73,21 @@ impl Archive {
                 directories: directories.remove(&r.get(0)?).unwrap_or_default(),
             })
         })
+    }
+
+    /// Returns the number of sessions of an agent and their size in bytes, by the path of their project.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn project_sizes(&self, agent: &str) -> Result<HashMap<String, (u64, u64)>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT coalesce(p.path, ?2), count(s.id), coalesce(sum(s.bytes), 0)
+             FROM sessions s LEFT JOIN projects p ON p.id = s.project_id WHERE s.agent = ?1 GROUP BY 1",
+        )?;
+        let rows = q.query_map([agent, NO_PROJECT], |r| {
+            Ok((r.get(0)?, (r.get::<_, i64>(1)? as u64, r.get::<_, i64>(2)? as u64)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Returns all projects, and a row [`NO_PROJECT`] at the end if there are sessions without a project. What people choose

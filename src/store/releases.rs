@@ -9,7 +9,7 @@ use crate::workflow::{Actor, AuditEntry, Phase, Release};
 use super::sql::parsed;
 use super::{Archive, StoreError, audit, decisions};
 
-/// A stored release.
+/// A release as the database has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReleaseRow {
     /// The state of the state machine.

@@ -10,7 +10,7 @@ use super::{Archive, StoreError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Score {
     pub key: SessionKey,
-    /// 1 to 5.
+    /// Score from 1 to 5.
     pub value: u8,
     /// `heuristic`, `agent` with the client's name, or `person`.
     pub scored_by: String,
@@ -18,6 +18,17 @@ pub struct Score {
     /// The version of the session that was scored.
     pub version: Version,
     pub scored_at: Timestamp,
+}
+
+fn score_of_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Score> {
+    Ok(Score {
+        key: SessionKey(r.get(0)?),
+        value: r.get(1)?,
+        scored_by: r.get(2)?,
+        reason: r.get(3)?,
+        version: Version(r.get(4)?),
+        scored_at: Timestamp(r.get(5)?),
+    })
 }
 
 impl Archive {
@@ -47,17 +58,18 @@ impl Archive {
         let mut q = self.conn.prepare_cached(
             "SELECT key, value, scored_by, reason, version, scored_at FROM scores WHERE key = ?1",
         )?;
-        let read = |r: &rusqlite::Row<'_>| {
-            Ok(Score {
-                key: SessionKey(r.get(0)?),
-                value: r.get(1)?,
-                scored_by: r.get(2)?,
-                reason: r.get(3)?,
-                version: Version(r.get(4)?),
-                scored_at: Timestamp(r.get(5)?),
-            })
-        };
-        Ok(q.query_row([key], read).optional()?)
+        Ok(q.query_row([key], score_of_row).optional()?)
+    }
+
+    /// Returns the scores that one scorer gave.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn scores_by(&self, scorer: &str) -> Result<Vec<Score>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT key, value, scored_by, reason, version, scored_at FROM scores WHERE scored_by = ?1 ORDER BY key",
+        )?;
+        Ok(q.query_map([scorer], score_of_row)?.collect::<Result<_, _>>()?)
     }
 
     /// Returns the keys of the sessions that have no score, or one that `guesser` gave to an earlier version, the newest

@@ -98,9 +98,8 @@ pub struct SearchQuery {
     /// FTS5 expression: words, `"phrases"`, `prefix*`, AND OR NOT.
     pub text: String,
     pub agent: Option<String>,
-    /// Names of projects.
+    /// Names of projects. `None` for all.
     pub projects: Option<Vec<String>>,
-    /// Kinds of text.
     pub kinds: DocKinds,
     /// Messages that call this tool.
     pub tool: Option<String>,
@@ -145,10 +144,12 @@ pub struct Hit {
     pub kind: DocKind,
     /// Title of the session, redacted.
     pub title: Option<String>,
-    /// Project's display name.
+    /// Display name of the project.
     pub project: Option<String>,
     /// When the session started.
     pub started: Option<Timestamp>,
+    /// The session that started this one, if it is a subagent.
+    pub parent: Option<SessionKey>,
 }
 
 /// Returns the text of a message that a document of this kind indexes. If `tool` is given, only calls of that tool count.
@@ -321,7 +322,7 @@ impl Archive {
 
     fn hit(&self, doc: i64) -> Result<Hit, StoreError> {
         let mut q = self.conn.prepare_cached(
-            "SELECT s.key, d.message, d.kind, s.title, p.name, s.started FROM docs d
+            "SELECT s.key, d.message, d.kind, s.title, p.name, s.started, s.parent FROM docs d
              JOIN sessions s ON s.id = d.session_id LEFT JOIN projects p ON p.id = s.project_id WHERE d.id = ?1",
         )?;
         Ok(q.query_row([doc], |r| {
@@ -332,6 +333,7 @@ impl Archive {
                 title: r.get(3)?,
                 project: r.get(4)?,
                 started: r.get::<_, Option<i64>>(5)?.map(Timestamp),
+                parent: r.get::<_, Option<String>>(6)?.map(SessionKey),
             })
         })?)
     }

@@ -1,7 +1,7 @@
 //! The directories in which a session worked after it began in another one.
 //!
 //! They are only added to: what was typed in a directory stays in the session, even if a later reading of the log names fewer
-//! directories. Those of one session are at most [`MAX_DIRECTORIES`]; [`MORE_DIRECTORIES`] stands for the others.
+//! directories. Those of one session are at most [`MAX_DIRECTORIES`]; [`MORE_DIRECTORIES`] is the placeholder for the others.
 
 use std::collections::BTreeSet;
 

@@ -34,12 +34,11 @@ pub enum Stored {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
-    /// Not triaged yet.
     #[default]
     New,
     /// To be triaged again later.
     Shortlisted,
-    /// May be shared.
+    /// A person agreed that it may be shared.
     Approved,
     /// Must not be shared.
     Blocked,
@@ -76,18 +75,18 @@ pub struct SessionRow {
     pub parent: Option<SessionKey>,
     /// The session whose history this one starts with (a fork or a resumed session).
     pub forked_from: Option<SessionKey>,
-    /// Project's display name.
+    /// Display name of the project.
     pub project: Option<String>,
-    /// Project's working directory.
+    /// Working directory of the project.
     pub project_path: Option<String>,
-    /// Title, redacted.
+    /// Redacted title.
     pub title: Option<String>,
     pub git_branch: Option<String>,
     /// Time of the first message.
     pub started: Option<Timestamp>,
     /// Time of the last message.
     pub ended: Option<Timestamp>,
-    /// Human prompts.
+    /// Number of human prompts.
     pub user_messages: u64,
     /// Model answers with text.
     pub assistant_messages: u64,
@@ -162,7 +161,7 @@ pub struct FileResult<'a> {
     pub sessions: &'a [Prepared],
     /// Facts of its sessions without messages.
     pub facts: &'a [SessionFacts],
-    /// Its requests.
+    /// The requests of the session.
     pub usage: &'a [UsageRow],
     /// What it says about the limits of the user's plan.
     pub plan_windows: &'a [PlanWindow],

@@ -5,22 +5,24 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization;
 
-/// Most directories of one session that are kept, apart from its project's.
+/// Maximum number of directories of one session that are kept, apart from its project's.
 pub const MAX_DIRECTORIES: usize = 1000;
-/// Longest directory that is kept, in bytes.
+/// Maximum length of a directory that is kept, in bytes.
 pub const MAX_DIRECTORY_BYTES: usize = 4096;
-/// Stands for the directories of a session that are not kept. It is no path. Each of them may be an excluded one.
+/// Placeholder for directories beyond the limit; not a path. Treated as possibly excluded.
 pub const MORE_DIRECTORIES: &str = "(more than 1,000 directories)";
 
 /// Returns the one spelling of a directory: without `.`, `..`, repeated separators and separators at the end, and in
 /// Unicode form NFC. A path that ends at its root keeps the separator. A path with a drive has backslashes and an upper-case
-/// drive, however it was written: `file:///c:/work`, `c:/work`, `/c:/work` and `\\?\C:\work` are `C:\work`.
+/// drive, however it was written: `file:///c:/work`, `c:/work`, `/c:/work` and `\\?\C:\work` are `C:\work`. Windows ignores dots and
+/// blanks at the end of a component.
 pub fn normal_directory(path: &str) -> String {
     let path = &*with_drive_first(path);
     let windows = is_windows_path(path);
     let is_separator = |c: char| c == '/' || windows && c == '\\';
     let separator = if windows && path.contains('\\') { "\\" } else { "/" };
     let is_share = path.starts_with("\\\\");
+    let trims = is_share || has_drive(path);
     let is_rooted = path.starts_with(is_separator);
     let is_drive = |part: &str| windows && part.len() == 2 && part.ends_with(':');
     let mut parts: Vec<&str> = Vec::new();
@@ -33,9 +35,11 @@ pub fn normal_directory(path: &str) -> String {
                 _ if is_rooted => {}
                 _ => parts.push(part),
             },
+            part if trims => parts.push(part.trim_end_matches(['.', ' '])),
             part => parts.push(part),
         }
     }
+    parts.retain(|part| !part.is_empty());
     let mut out = match (is_share, is_rooted) {
         (true, _) => "\\\\".to_owned(),
         (false, true) => separator.to_owned(),
@@ -53,7 +57,10 @@ pub fn normal_directory(path: &str) -> String {
 /// Returns a Windows path without the prefixes that some programs add, in its usual letters and separators; any other path as
 /// it is.
 fn with_drive_first(path: &str) -> Cow<'_, str> {
-    if let Some(path) = path.strip_prefix("file://") {
+    if let Some(path) =
+        path.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("file://")).and(path.get(7..))
+    {
+        let path = path.strip_prefix("localhost").filter(|rest| rest.starts_with('/')).unwrap_or(path);
         let path = percent_decode_str(path).decode_utf8_lossy();
         return Cow::Owned(with_drive_first(&path).into_owned());
     }
@@ -63,6 +70,10 @@ fn with_drive_first(path: &str) -> Cow<'_, str> {
     {
         return Cow::Owned(format!(r"\\{share}"));
     }
+    // The name of the drive as a device of Windows.
+    let device =
+        || path.strip_prefix(r"\\.\").or_else(|| path.strip_prefix(r"\??\")).filter(|p| has_drive(p));
+    let long = long.or_else(device);
     let path = long.filter(|long| has_drive(long) || long.starts_with('/')).unwrap_or(path);
     // In a `file:` address, a slash precedes the drive.
     let path = path.strip_prefix('/').filter(|rest| has_drive(rest)).unwrap_or(path);
@@ -70,6 +81,59 @@ fn with_drive_first(path: &str) -> Cow<'_, str> {
         Some(drive) => Cow::Owned(drive.to_ascii_uppercase() + &path[1..].replace('/', "\\")),
         None => Cow::Borrowed(path),
     }
+}
+
+/// Returns another spelling of a directory, which is in its normal one: that on the system that a path of Git Bash, Cygwin, WSL, a
+/// share of the own machine or a remote editor leads to. `/mnt/c/work` and `\\localhost\C$\work` are `C:\work`;
+/// `\\wsl$\Ubuntu\home\ada` and `vscode-remote:/wsl+ubuntu/home/ada` are `/home/ada`.
+pub fn other_spelling(directory: &str) -> Option<String> {
+    if let Some(share) = directory.strip_prefix(r"\\") {
+        let mut parts = share.splitn(3, '\\');
+        let (host, name, rest) =
+            (parts.next()?.to_lowercase(), parts.next()?, parts.next().unwrap_or_default());
+        return match host.as_str() {
+            "wsl$" | "wsl.localhost" => Some(normal_directory(&format!("/{}", rest.replace('\\', "/")))),
+            "localhost" | "127.0.0.1" | "." => {
+                let drive = name.strip_suffix('$').filter(|drive| drive.len() == 1)?;
+                Some(normal_directory(&format!("{drive}:\\{rest}")))
+            }
+            _ => None,
+        };
+    }
+    if let Some((_, address)) = scheme_of(directory) {
+        let path = address.trim_start_matches('/').split_once('/')?.1;
+        return Some(normal_directory(&percent_decode_str(&format!("/{path}")).decode_utf8_lossy()));
+    }
+    let mounted = ["/mnt/", "/cygdrive/", "/"].iter().find_map(|mount| {
+        let rest = directory.strip_prefix(mount)?;
+        let drive = rest.as_bytes().first().filter(|b| b.is_ascii_alphabetic())?;
+        let rest = rest.get(1..).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+        Some(format!("{}:\\{rest}", char::from(*drive)))
+    })?;
+    Some(normal_directory(&mounted))
+}
+
+/// Returns the scheme and the rest of an address, such as `vscode-remote:/…`. One letter is a drive.
+fn scheme_of(path: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = path.split_once(':')?;
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    (is_scheme && rest.starts_with('/')).then_some((scheme, rest))
+}
+
+/// Returns whether a directory whose spelling says too little, an address or a share, may be another one or below it: the
+/// components of the other one follow each other in it.
+pub fn may_be_below(directory: &str, above: &str) -> bool {
+    if !directory.starts_with(r"\\") && scheme_of(directory).is_none() {
+        return false;
+    }
+    let components = |path: &str| -> Vec<String> {
+        let parts = path.split(['/', '\\']).filter(|part| !part.is_empty() && !part.ends_with(':'));
+        parts.map(|part| percent_decode_str(part).decode_utf8_lossy().to_lowercase()).collect()
+    };
+    let (directory, above) = (components(directory), components(above));
+    !above.is_empty() && directory.windows(above.len()).any(|part| part == above)
 }
 
 /// Whether a path begins with a drive, such as `C:\`.
@@ -171,6 +235,14 @@ mod tests {
             ("//?/c:/work", r"C:\work"),
             (r"\\?\UNC\server\share\x", r"\\server\share\x"),
             (r"\\?\Volume{1}\x", r"\\?\Volume{1}\x"),
+            (r"\\.\C:\work", r"C:\work"),
+            (r"\??\C:\work", r"C:\work"),
+            (r"C:\work.\shop ", r"C:\work\shop"),
+            (r"C:\work\...", r"C:\work"),
+            ("/srv/shop.", "/srv/shop."),
+            ("FILE:///home/ada", "/home/ada"),
+            ("file://localhost/home/ada", "/home/ada"),
+            ("file://localhost/c:/work", r"C:\work"),
             ("c:work", "c:work"),
             ("file:///home/ada/a%20b", "/home/ada/a b"),
             ("file:///c:/work", r"C:\work"),
@@ -189,6 +261,44 @@ mod tests {
         ] {
             assert_eq!(normal_directory(spelling), want, "{spelling}");
         }
+    }
+
+    #[test]
+    fn a_directory_has_the_spelling_of_another_system() {
+        for (spelling, want) in [
+            ("/mnt/c/Users/ada", r"C:\Users\ada"),
+            ("/cygdrive/c/Users/ada", r"C:\Users\ada"),
+            ("/c/Users/ada", r"C:\Users\ada"),
+            ("/mnt/c", r"C:\"),
+            (r"\\localhost\C$\Users\ada", r"C:\Users\ada"),
+            (r"\\wsl$\Ubuntu\home\ada", "/home/ada"),
+            (r"\\wsl.localhost\Ubuntu\home\ada", "/home/ada"),
+            ("vscode-remote://wsl+ubuntu/home/ada", "/home/ada"),
+            ("vscode-remote://ssh-remote%2Bbox/home/a%20b", "/home/a b"),
+        ] {
+            assert_eq!(other_spelling(&normal_directory(spelling)).as_deref(), Some(want), "{spelling}");
+        }
+        for path in ["/home/ada", r"C:\work", "/mnt/data/x", r"\\server\share\x", "/", "x"] {
+            assert_eq!(other_spelling(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_ends_like_a_directory_may_be_that_directory() {
+        let zorga = "/home/ada/clients/zorga";
+        for path in [
+            "ssh://box/home/ada/clients/Zorga/src",
+            "untitled:/home/ada/clients/zorga",
+            r"\\box\x\home\ada\clients\zorga",
+        ] {
+            assert!(may_be_below(&normal_directory(path), zorga), "{path}");
+        }
+        for path in
+            ["ssh://box/home/ada/clients/zorga2", "/x/home/ada/clients/zorga", r"C:\home\ada\clients\zorga"]
+        {
+            assert!(!may_be_below(&normal_directory(path), zorga), "{path}");
+        }
+        assert!(!may_be_below("ssh:/box/x", "/"));
     }
 
     #[test]

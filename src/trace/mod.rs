@@ -15,7 +15,8 @@ mod words;
 pub use active_periods::{ActivePeriod, IDLE_GAP_MILLIS, active_periods};
 pub use directory::{
     MAX_DIRECTORIES, MAX_DIRECTORY_BYTES, MORE_DIRECTORIES, is_absolute, is_below, is_root_or_home,
-    is_temporary, is_windows_path, last_component, normal_directory, trim_separators,
+    is_temporary, is_windows_path, last_component, may_be_below, normal_directory, other_spelling,
+    trim_separators,
 };
 pub use env::Env;
 pub use plan_window::{FIVE_HOURS, PlanWindow, WEEK};

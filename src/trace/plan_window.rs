@@ -18,7 +18,6 @@ const SAME_RESET_MS: i64 = MINUTE_MS;
 /// The state of one window of a plan when an agent last reported it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlanWindow {
-    /// Agent id.
     pub agent: String,
     /// What the limit applies to, if the plan has several limits of one length, for example a model.
     #[serde(skip_serializing_if = "Option::is_none")]

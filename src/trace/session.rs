@@ -179,7 +179,6 @@ pub enum Part {
     Text {
         text: String,
     },
-    /// The model's reasoning.
     Thinking {
         text: String,
     },
@@ -187,7 +186,7 @@ pub enum Part {
     Tool(ToolCall),
     /// An image or other binary data in the log, of which only the type and the size are kept.
     Media {
-        /// For example `image/png`.
+        /// Media type, for example `image/png`.
         media_type: String,
         /// Size of the encoded data in bytes.
         bytes: u64,

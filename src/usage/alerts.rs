@@ -50,15 +50,15 @@ pub enum AlertKind {
 pub struct Thresholds {
     /// Pico-USD per local day.
     pub daily_budget_picousd: Option<i64>,
-    /// Pico-USD per session.
+    /// Pico-USD of one session.
     pub session_spike_picousd: Option<i64>,
-    /// Pico-USD per hour.
+    /// Pico-USD in one hour.
     pub hourly_burn_picousd: Option<i64>,
-    /// Requests per hour.
+    /// Provider requests in one hour.
     pub hourly_requests: Option<i64>,
-    /// Tokens per hour.
+    /// Tokens in one hour.
     pub hourly_tokens: Option<i64>,
-    /// Minutes per session.
+    /// Active minutes of one session.
     pub session_minutes: Option<i64>,
     /// An unacknowledged alert of the same kind and session suppresses new ones for this time.
     pub dedup_window_minutes: i64,
@@ -101,7 +101,7 @@ pub struct Alert {
     pub value: i64,
     /// The threshold that it exceeds.
     pub threshold: i64,
-    /// `value / threshold`.
+    /// The value divided by its threshold.
     pub ratio: f64,
 }
 

@@ -191,7 +191,7 @@ impl DaySeries {
         }
     }
 
-    /// Adds another series.
+    /// Adds the days of another series to this one.
     pub fn merge(&mut self, other: &DaySeries) {
         for (hour, hours) in &other.hours {
             self.hours.entry(*hour).or_default().merge(hours);
@@ -251,7 +251,7 @@ impl Default for RobustRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// More tokens.
+    /// The day has more tokens than usual.
     Volume,
     /// Expensive models did more of the work.
     ModelMix,
@@ -276,7 +276,7 @@ impl Effect {
 /// The part of each effect in the difference from the mean day, in pico-USD. The parts sum to the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Effects {
-    /// More tokens.
+    /// Factor of the number of tokens.
     pub volume: f64,
     /// Another mix of models.
     pub model_mix: f64,

@@ -38,15 +38,15 @@ pub struct Burn {
     pub projected_picousd: i64,
 }
 
-/// One block.
+/// A five-hour window with at least one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// A full hour UTC.
     pub start: Timestamp,
     pub end: Timestamp,
-    /// The first request.
+    /// Time of the first request.
     pub first: Timestamp,
-    /// The last request.
+    /// Time of the last request.
     pub last: Timestamp,
     pub active: bool,
     /// Only for the active block.

@@ -59,7 +59,10 @@ impl BudgetState {
             _ => format!("{} % of the {} budget is spent: {spent} of {limit}", self.percent, self.budget),
         };
         if self.unpriced_tokens > 0 {
-            text.push_str(&format!(", and {} tokens have no known price", self.unpriced_tokens));
+            text.push_str(&format!(
+                ", without the tokens that have no known price ({})",
+                self.unpriced_tokens
+            ));
         }
         text.push('.');
         text

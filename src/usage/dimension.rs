@@ -38,14 +38,13 @@ pub enum Dimension {
     Month,
     /// Tool whose results are in the prompt.
     Tool,
-    /// Kind of subagent.
     Subagent,
     Skill,
     /// Provider, if the log names one.
     Provider,
     /// Five-hour block, by its start.
     Block,
-    /// Machine.
+    /// Machine that made the request.
     Device,
 }
 

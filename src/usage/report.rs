@@ -54,7 +54,7 @@ impl ReportRow {
     }
 }
 
-/// A finished report.
+/// Rows and their total.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Report {
     /// Sorted by key for days, weeks, months and blocks, else by falling cost.
@@ -228,7 +228,6 @@ impl<'p> Aggregator<'p> {
         &mut self.sums[self.last].1
     }
 
-    /// Returns the report.
     pub fn finish(self) -> Report {
         // A report of a million lines must not be in memory three times.
         drop((self.index, self.by_day));

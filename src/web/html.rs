@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::app::text::sanitize;
+use crate::pricing::format_clawtrace_usd;
 pub(super) use crate::pricing::format_count as count;
 
 /// Escapes text for HTML. Names of models and projects come from logs and are untrusted.
@@ -41,19 +42,10 @@ pub(super) fn short(n: u64) -> String {
     format!("{value:.places$} {letter}")
 }
 
-/// Formats dollars and cents. A `+` marks an amount without its unpriced tokens, and an amount that has only unpriced
+/// Formats dollars and cents as HTML. A `+` marks an amount without its unpriced tokens, and an amount that has only unpriced
 /// tokens is written as "no price", so that missing prices never look like $0.
 pub(super) fn usd(amount: f64, unpriced_tokens: u64) -> String {
-    let plus = if unpriced_tokens > 0 { "+" } else { "" };
-    if amount == 0.0 && unpriced_tokens > 0 {
-        return "no price".to_owned();
-    }
-    if amount > 0.0 && amount < 0.005 {
-        return format!("&lt;$0.01{plus}");
-    }
-    let cents = (amount.abs() * 100.0).round() as u64;
-    let sign = if amount < 0.0 && cents > 0 { "-" } else { "" };
-    format!("{sign}${}.{:02}{plus}", count(cents / 100), cents % 100)
+    text(&format_clawtrace_usd(amount, unpriced_tokens))
 }
 
 /// Appends a section with a heading, unless the content is empty.
@@ -129,7 +121,7 @@ pub(super) fn bars(days: &[(String, f64, String)]) -> String {
             text(day)
         );
     }
-    // The labels are outside of the drawing, because text inside would shrink with it.
+    // The labels are outside the drawing, because text inside would shrink with it.
     let _ = writeln!(
         out,
         "<line class=\"base\" x1=\"0\" y1=\"{CHART_HEIGHT}\" x2=\"{CHART_WIDTH}\" y2=\"{CHART_HEIGHT}\"/>\n</svg>\n\

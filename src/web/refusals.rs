@@ -19,7 +19,7 @@ pub(super) struct Refusals {
 
 struct Waiting {
     written: Timestamp,
-    /// Refusals since then.
+    /// Number of refusals since then.
     times: u64,
 }
 

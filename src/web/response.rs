@@ -38,7 +38,7 @@ pub(super) struct Response {
     pub body: Vec<u8>,
     /// Where a redirect leads.
     pub location: Option<Box<str>>,
-    /// Value of `Set-Cookie`.
+    /// Value of the header `Set-Cookie`.
     pub cookie: Option<String>,
     /// The inline style sheet that the policy allows by its hash.
     pub style: Option<&'static str>,
@@ -51,13 +51,11 @@ impl Response {
         Response { status, kind, body: body.into(), location: None, cookie: None, style: None, refused: None }
     }
 
-    /// A JSON response.
     pub(super) fn json<T: Serialize>(value: &T) -> Result<Self, Failure> {
         let body = serde_json::to_vec(value).map_err(|e| Failure::failed("json", e.to_string()))?;
         Ok(Response::new(StatusCode::OK, "application/json", body))
     }
 
-    /// An HTML page.
     pub(super) fn html(body: String) -> Self {
         Response::new(StatusCode::OK, "text/html; charset=utf-8", body)
     }
@@ -87,7 +85,6 @@ impl Response {
         Response { refused, ..Response::new(status, "application/json", body) }
     }
 
-    /// A redirect.
     pub(super) fn redirect(location: &str, cookie: Option<String>) -> Self {
         let mut out = Response::new(StatusCode::SEE_OTHER, "text/plain", "");
         out.location = Some(location.into());

@@ -13,7 +13,7 @@ pub enum Assurance {
     A0,
     /// The client's elicitation form was answered.
     A1,
-    /// The local workbench or a terminal was used.
+    /// A terminal was used.
     A2,
     /// A passphrase unlocked the approver key.
     A3,
@@ -34,7 +34,7 @@ impl Assurance {
         match self {
             Assurance::A0 => "a statement of an agent",
             Assurance::A1 => "an answer in a form of the agent's client",
-            Assurance::A2 => "an approval in the local workbench or a terminal",
+            Assurance::A2 => "an approval on a terminal",
             Assurance::A3 => "an approval with the passphrase of the approver key",
             Assurance::A4 => "an approval with a hardware key",
             Assurance::A5 => "an approval by a second device or person as well",

@@ -13,7 +13,7 @@ use crate::trace::Timestamp;
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// Position, from 1.
+    /// Position in the log, from 1.
     pub seq: u64,
     pub at: Timestamp,
     /// `person` or `agent`, as text: an entry that somebody edited must stay readable, so that the check can name it.
@@ -59,7 +59,7 @@ impl AuditPosition {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("The audit log is broken at entry {seq}: {what}.")]
 pub struct AuditBreak {
-    /// The expected position.
+    /// Position that the entry should have.
     pub seq: u64,
     /// What is wrong there.
     pub what: String,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::trace::words;
 
-/// Longest owner or repository name that the Hub accepts, in bytes.
+/// Maximum length of an owner or repository name that the Hub accepts, in bytes.
 const MAX_NAME_BYTES: usize = 96;
 
 /// The place that receives the files.
@@ -16,14 +16,14 @@ const MAX_NAME_BYTES: usize = 96;
 pub enum Target {
     /// A dataset repository on the Hub.
     Hub {
-        /// `owner/name`.
+        /// Dataset repository, as `owner/name`.
         repo: String,
         /// Branch that receives the commit.
         revision: String,
     },
     /// A folder on this machine.
     Folder {
-        /// Absolute path.
+        /// Absolute path of the folder.
         path: String,
     },
 }
@@ -66,10 +66,10 @@ impl fmt::Display for Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Visibility {
-    /// Only the owner.
+    /// Only the owner, and those to whom they give access, can read the dataset.
     #[default]
     Private,
-    /// Everybody.
+    /// Everybody can read the dataset.
     Public,
 }
 

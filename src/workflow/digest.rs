@@ -10,7 +10,6 @@ pub struct FileEntry {
     pub path: String,
     /// SHA-256 of the bytes, lower-case hex.
     pub sha256: String,
-    /// Size in bytes.
     pub bytes: u64,
 }
 

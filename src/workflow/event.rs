@@ -15,7 +15,7 @@ use crate::trace::{SessionKey, Timestamp, Version};
 pub struct Preparation {
     /// One row per chosen session, made from its chosen version.
     pub rows: BTreeMap<SessionKey, Row>,
-    /// The sealed files.
+    /// The sealed files, sorted by path.
     pub files: Vec<FileEntry>,
     /// The digest over `files`.
     pub digest: String,
@@ -29,7 +29,7 @@ pub struct Preparation {
     pub sample: Vec<SessionKey>,
 }
 
-/// One event.
+/// Something that happened to a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -108,7 +108,7 @@ pub enum Event {
     /// A statement was submitted.
     Attested {
         kind: AttestationKind,
-        /// The person's words.
+        /// The words that the person typed.
         words: String,
         /// Who submitted them: `person` or `agent`.
         by: String,
@@ -116,7 +116,7 @@ pub enum Event {
     },
     /// The gate verified a receipt.
     ReceiptAccepted { receipt: ReceiptFacts, now: Timestamp },
-    /// Time passed.
+    /// Time passed, so that a receipt may have expired.
     Tick { now: Timestamp },
     /// The upload is about to begin.
     Publishing {

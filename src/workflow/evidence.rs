@@ -14,7 +14,7 @@ use crate::trace::{UnknownName, words};
 pub struct Evidence {
     /// [`coverage_root`] over every answered chunk and every decoy.
     pub root: String,
-    /// Number of leaves.
+    /// Number of leaves of the Merkle tree.
     pub leaves: u64,
     /// Measurement of the agent that read. `None` if only people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -46,7 +46,7 @@ words!(Phase, "a phase of a release", {
 /// The two facts of the archive that every release depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ArchiveFacts {
-    /// A scan exists.
+    /// Whether the archive was ever scanned.
     pub scanned: bool,
     /// The person confirmed which projects are in scope.
     pub scope_confirmed: bool,
@@ -97,12 +97,12 @@ pub enum NameScan {
     Declined,
     /// The name was found, which blocks the release.
     Hits {
-        /// Number of places.
+        /// Number of places with the value.
         count: u64,
     },
     /// A person saw the hits and accepted them.
     Waived {
-        /// Number of places.
+        /// Number of places with the value.
         count: u64,
     },
     /// The name is not in the bytes.
@@ -147,7 +147,7 @@ pub struct Attestation {
 pub struct ReceiptFacts {
     /// Id of the approved release.
     pub release: String,
-    /// The approved digest.
+    /// Digest that was approved, in hex.
     pub digest: String,
     /// The approved destination with revision, visibility and licence.
     pub destination: Destination,
@@ -156,7 +156,7 @@ pub struct ReceiptFacts {
     /// Root of the approved review evidence.
     #[serde(default)]
     pub review: String,
-    /// Single-use value.
+    /// Value that makes the receipt valid for one publication only.
     pub nonce: String,
     /// Strength of the approval.
     pub assurance: Assurance,
@@ -168,7 +168,6 @@ pub struct ReceiptFacts {
     pub key: String,
 }
 
-/// A finished publication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedFacts {
     /// The commit on the Hub, or the digest for a folder.

@@ -277,7 +277,11 @@ fn missing_review(release: &Release) -> Vec<String> {
     if missing.is_empty() { vec!["the end of the review".to_owned()] } else { missing }
 }
 
-fn need_destination(release: &Release, required: Phase) -> Result<(), Refusal> {
+/// Checks that the destination is set, with the licence that a public one needs.
+///
+/// # Errors
+/// A [`Refusal`] that names what is missing.
+pub fn need_destination(release: &Release, required: Phase) -> Result<(), Refusal> {
     let missing = release.destination_missing();
     if missing.is_empty() {
         return Ok(());

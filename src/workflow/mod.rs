@@ -32,7 +32,7 @@ pub use facts::{
     ArchiveFacts, Attestation, AttestationKind, NameScan, Phase, PublishedFacts, ReadBy, ReceiptFacts, Row,
     Sealed,
 };
-pub use forward::need_scope;
+pub use forward::{need_destination, need_scope};
 pub use refusal::{NextStep, Refusal, RefusalCode, next_step, sign_action};
 pub use release::{InFlight, Release, sample_size};
 pub use step::step;

@@ -10,7 +10,6 @@ use super::{ArchiveFacts, AttestationKind, NameScan, Phase, Release};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalCode {
-    /// No scan exists.
     NotScanned,
     /// A scan found no sessions.
     NoSessions,
@@ -39,13 +38,11 @@ pub enum RefusalCode {
     EvidenceMissing,
     /// The person's name is in the bytes.
     NameFound,
-    /// Attestations are missing.
     NotConfirmed,
     /// Only a person can do this.
     HumanNeeded,
     /// The receipt approves something else.
     ReceiptMismatch,
-    /// The receipt expired.
     ReceiptExpired,
     /// The receipt was used or voided before.
     ReceiptUsed,
@@ -109,7 +106,7 @@ impl RefusalCode {
 pub struct NextStep {
     /// Name of the MCP tool.
     pub tool: String,
-    /// Command line.
+    /// The command as it is typed.
     pub command: String,
     /// What to ask the person for, if a person has to act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +126,11 @@ impl NextStep {
     /// The next step if sessions are approved and the release has no current preparation.
     pub fn prepare() -> Self {
         NextStep::new("prepare_release", "clawgate prepare")
+    }
+
+    /// The preparation of a release that is added to the last published dataset.
+    pub fn prepare_new() -> Self {
+        NextStep::new("prepare_release", "clawgate prepare --new-only")
     }
 
     /// The next step of a release whose sealed files were changed.
@@ -192,7 +194,7 @@ impl NextStep {
         NextStep::new("status", format!("clawgate cosign export DIR {release}")).ask(format!(
             "{who} Ask the person to give the folder that `clawgate cosign export DIR {release}` writes to the other \
              approver, who runs `clawgate cosign sign DIR` in their own terminal. Then `clawgate cosign import DIR {release}` \
-             takes the second approval over. An agent must not sign or ask for a passphrase."
+             imports the second approval. An agent must not sign or ask for a passphrase."
         ))
     }
 
@@ -309,8 +311,10 @@ pub fn next_step(release: &Release) -> NextStep {
         Phase::Draft => NextStep::prepare(),
         Phase::Prepared => NextStep::review(id),
         Phase::Reviewed if release.destination.is_none() => NextStep::prepare_for_destination(),
-        Phase::Reviewed if !release.destination_missing().is_empty() => NextStep::prepare()
-            .ask("Ask the person for the destination, who may see the dataset, and its licence."),
+        Phase::Reviewed | Phase::Confirmed if !release.destination_missing().is_empty() => {
+            NextStep::new("prepare_release", format!("clawgate prepare {id} --licence LICENCE"))
+                .ask("A public dataset needs a licence. Ask the person for it, for example cc-by-4.0.")
+        }
         Phase::Reviewed if matches!(release.name_scan, NameScan::Hits { .. }) => NextStep::redact_name(id),
         Phase::Reviewed => NextStep::confirm(id)
             .ask("Ask the person for the missing statements, and submit their own words."),

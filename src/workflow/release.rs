@@ -17,7 +17,7 @@ pub struct InFlight {
     pub digest: String,
     /// Nonce of the receipt that allows the upload.
     pub nonce: String,
-    /// When it began.
+    /// Time at which it began.
     pub since: Timestamp,
     /// Changes that arrived during the upload. They are applied if the upload fails and dropped if it succeeds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -27,7 +27,7 @@ pub struct InFlight {
 /// One release. Only [`super::step`] changes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Release {
-    /// Opaque id.
+    /// Id without a meaning of its own.
     pub id: String,
     pub phase: Phase,
     /// Facts of the archive, as last reported.
@@ -63,7 +63,7 @@ pub struct Release {
     pub name_hits: BTreeMap<String, u64>,
     /// The attestations over the current digest.
     pub attestations: BTreeMap<AttestationKind, Attestation>,
-    /// The valid approval.
+    /// The approval, if it is valid.
     pub approval: Option<ReceiptFacts>,
     /// The upload in progress.
     pub in_flight: Option<InFlight>,
@@ -98,7 +98,6 @@ impl Release {
         Release { id: id.into(), archive, ..Release::default() }
     }
 
-    /// The current digest.
     pub fn digest(&self) -> Option<&str> {
         self.sealed.as_ref().map(|s| s.digest.as_str())
     }
@@ -162,11 +161,9 @@ impl Release {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let sessions = counted(unread.len() as u64, "session");
+        let sessions = counted(unread.len() as u64, "unread session");
         let size = format!("{:.1} kB of text", bytes as f64 / 1000.0);
-        (!unread.is_empty()).then(|| {
-            format!("reading of {sessions} that are still unread ({size}): {}{more}", keys.join(", "))
-        })
+        (!unread.is_empty()).then(|| format!("reading of {sessions} ({size}): {}{more}", keys.join(", ")))
     }
 
     /// Missing parts of the destination, in words: the target itself, or the licence of a public one.

@@ -69,6 +69,17 @@ AGENTS = {
         "server": (["config", "mcp"], r"clawgate"),
         "skill": (["config", "skills"], r"clawgate \(.*SKILL\.md\)"),
     },
+    "droid": {
+        "package": "droid@0.215.0",
+        "program": [".bin/droid"],
+        "server": (["mcp", "list"], r"clawgate +stdio +connected"),
+    },
+    "kilo": {
+        "package": "@kilocode/cli-linux-x64@7.7.9",
+        "program": ["@kilocode/cli-linux-x64/bin/kilo"],
+        "server": (["mcp", "list"], r"clawgate.*connected"),
+        "skill": (["debug", "skill"], r'"name": "clawgate"'),
+    },
 }
 
 # Commands that install the plugin or extension of this repository, and the one that lists the server or skill.

@@ -14,8 +14,8 @@ import shutil
 from common import WORDS, World, as_agent, check, finish, need, note, review_to_end, section
 
 LOGS = ["claude-2.1.329", "codex-0.169.0", "copilot-1.0.102", "gemini-0.61.0", "openclaw-2026.9.6", "opencode-1.18.33"]
-# The number of pages depends on the sample. The aim is 20 calls.
-MAX_CALLS = 30
+# The number of pages depends on the sample and on the decoys.
+MAX_CALLS = 20
 MAX_TOKENS = 25_000
 # A common estimate for English text and JSON.
 BYTES_PER_TOKEN = 4
@@ -33,7 +33,7 @@ async def guide(agent, measured):
     agent.session.call_tool = measure
     _, status = await agent.call("status")
     _, scan = await agent.call("scan")
-    await agent.call("set_scope")
+    need("scan lists the projects for the person", scan.get("projects"), scan)
     error, scope = await agent.call("set_scope", redact=["Acme Works"], confirm=True)
     need("set_scope confirms the scope", not error, scope)
     error, triage = await agent.call("triage", all=True, status="approved")

@@ -107,6 +107,13 @@ fn scan_list_and_inbox_keep_their_output_contracts() {
     }
     assert_eq!(seen.len(), 24);
     let codex = ok(&world, &["inbox", "--json", "--agent", "codex", "--limit", "1000"]);
+    let projects = ok(&world, &["list", "--agent", "codex", "--json"])["projects"].clone();
+    let listed: u64 = projects.as_array().unwrap().iter().map(|p| p["sessions"].as_u64().unwrap()).sum();
+    assert_eq!(
+        listed,
+        codex["sessions"].as_array().unwrap().len() as u64,
+        "only the sessions of the agent: {projects}"
+    );
     assert_eq!(codex["sessions"].as_array().unwrap().len(), 11);
     let future = ok(&world, &["inbox", "--json", "--since", "2030-01-01"]);
     assert!(future["sessions"].as_array().unwrap().is_empty());
@@ -280,7 +287,7 @@ fn an_agent_can_redact_a_value_but_not_keep_it() {
     assert!(text.starts_with("<untrusted-"), "{text}");
     let nonce = page["page"]["nonce"].as_str().unwrap();
     let silent = run(&world, &["review", "--nonce", nonce, "--json"]);
-    assert_eq!(silent.json()["error"]["code"], "no_answer", "silence is no answer");
+    assert_eq!(silent.json()["error"]["code"], "no_answer", "silence is not an answer");
     let bogus =
         ok(&world, &["review", "--nonce", nonce, "--finding", "PERSON=nowhere to be found", "--json"]);
     assert_eq!((bogus["accepted"].as_u64(), bogus["refused"].as_array().unwrap().len()), (Some(0), 1));

@@ -1,4 +1,5 @@
-//! The documentation: links lead to pages and headings that exist, and the index lists every page.
+//! The documentation: links lead to pages and headings that exist, the index lists every page, and figures and places in
+//! the code are true.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -63,4 +64,39 @@ fn the_index_lists_every_page() {
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(name == "README.md" || index.contains(&format!("]({name})")), "docs/README.md lacks {name}");
     }
+}
+
+#[test]
+fn figures_in_the_documentation_are_counted() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let agents = clawgate::sources::REGISTRY.len();
+    assert!(readme.contains(&format!("| agents | {agents} |")), "README.md: {agents} agents");
+
+    let redaction = fs::read_to_string(root().join("docs/redaction.md")).unwrap();
+    let data = fs::read_dir(root().join("src/rules/data")).unwrap().map(|entry| entry.unwrap().path());
+    let rules: usize = data
+        .map(|file| fs::read_to_string(file).unwrap())
+        .map(|text| text.lines().filter(|line| *line == "[[rule]]").count())
+        .sum();
+    assert!(redaction.contains(&format!("There are {rules} rules in")), "docs/redaction.md: {rules} rules");
+
+    let folders = fs::read_dir(root().join("tests/fixtures/agents")).unwrap().count();
+    assert!(redaction.contains(&format!("all {folders} folders")), "docs/redaction.md: {folders} folders");
+}
+
+#[test]
+fn a_type_named_with_its_file_is_in_it() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let pairs = Regex::new(r"`(?:\w+::)*(\w+)`\s\(`(src/[\w/]+\.rs)`").unwrap();
+    let mut count = 0;
+    for pair in pairs.captures_iter(&page) {
+        let (name, file) = (&pair[1], &pair[2]);
+        let code = fs::read_to_string(root().join(file)).unwrap();
+        let is_defined = ["struct", "enum", "trait", "fn", "static", "const", "type"]
+            .iter()
+            .any(|kind| Regex::new(&format!(r"\b{kind} {name}\b")).unwrap().is_match(&code));
+        assert!(is_defined, "{file} does not define {name}");
+        count += 1;
+    }
+    assert!(count > 15, "only {count} types were found");
 }

@@ -139,7 +139,7 @@ impl Reader<'_> {
         self.out
     }
 
-    /// Reads one tree of a `use` declaration, and leaves `at` behind it.
+    /// Reads one tree of a `use` declaration, and leaves `at` after it.
     fn use_tree(&mut self, tokens: &[String], at: &mut usize, prefix: &[String]) {
         let mut path = prefix.to_vec();
         while let Some(token) = tokens.get(*at).map(String::as_str) {

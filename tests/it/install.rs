@@ -23,6 +23,21 @@ const AGENTS: &[(&str, &str, &str, &str)] = &[
     ),
     ("qwen", ".qwen/settings.json", "/mcpServers/clawgate", ".qwen/skills"),
     ("copilot", ".copilot/mcp-config.json", "/mcpServers/clawgate", ".copilot/skills"),
+    ("goose", ".config/goose/config.yaml", "/extensions/clawgate", ".config/goose/skills"),
+    ("amp", ".config/amp/settings.json", "/amp.mcpServers/clawgate", ".config/amp/skills"),
+    (
+        "roo",
+        ".config/Code/User/globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
+        "/mcpServers/clawgate",
+        ".roo/skills",
+    ),
+    ("kilo", ".config/kilo/kilo.jsonc", "/mcp/clawgate", ".kilo/skills"),
+    ("continue", ".continue/mcpServers/clawgate.json", "/mcpServers/clawgate", ".continue/skills"),
+    ("droid", ".factory/mcp.json", "/mcpServers/clawgate", ".factory/skills"),
+    ("hermes", ".hermes/config.yaml", "/mcp_servers/clawgate", ".hermes/skills"),
+    ("crush", ".config/crush/crush.json", "/mcp/clawgate", ".config/crush/skills"),
+    ("cursor", ".cursor/mcp.json", "/mcpServers/clawgate", ".cursor/skills"),
+    ("zed", ".config/zed/settings.json", "/context_servers/clawgate", ".agents/skills"),
 ];
 
 fn read(world: &World, path: &str) -> String {
@@ -31,9 +46,10 @@ fn read(world: &World, path: &str) -> String {
 
 fn read_value(world: &World, path: &str) -> Value {
     let text = read(world, path);
-    match path.ends_with(".toml") {
-        true => toml::from_str(&text).unwrap(),
-        false => serde_json::from_str(&text).unwrap(),
+    match path.rsplit('.').next() {
+        Some("toml") => toml::from_str(&text).unwrap(),
+        Some("yaml") => serde_saphyr::from_str(&text).unwrap(),
+        _ => serde_json::from_str(&text).unwrap(),
     }
 }
 
@@ -55,10 +71,11 @@ fn each_agent_is_set_up_in_a_fresh_home_and_removed_again() {
         let value = read_value(&world, config);
         let server = value.pointer(pointer).unwrap_or_else(|| panic!("{agent}: {value}"));
         let program = env!("CARGO_BIN_EXE_clawgate");
-        match server["command"].as_array() {
+        let command = server.get("command").or(server.get("cmd")).unwrap();
+        match command.as_array() {
             Some(words) => assert_eq!(*words, [program, "mcp"], "{agent}"),
             None => {
-                assert_eq!(server["command"], program, "{agent}");
+                assert_eq!(command, program, "{agent}");
                 assert_eq!(server["args"], serde_json::json!(["mcp"]), "{agent}");
             }
         }
@@ -78,6 +95,7 @@ fn each_agent_is_set_up_in_a_fresh_home_and_removed_again() {
 
 /// A configuration with comments, other servers, secrets and uneven white space.
 const ODD_JSON: &str = "{\r\n\t// mine\r\n   \"mcpServers\" : {\"other\":{\"command\":\"x\", \"env\":{\"KEY\":\"hunter2-hunter2\"}},},\r\n\"mcp\": { } }";
+const ODD_YAML: &str = "# mine\r\nmodel:   x\r\nmcp_servers:\r\n    other: {command: x, env: {KEY: \"hunter2-hunter2\"}} # note\r\n\r\nextensions:\r\n  other:\r\n      cmd: 'x'\r\n  # end";
 const ODD_TOML: &str = "# mine\r\nmodel=\"x\"\r\n[ mcp_servers . other ]\r\ncommand = 'x' # note\r\nenv = {KEY = \"hunter2-hunter2\"}";
 
 #[test]
@@ -86,7 +104,12 @@ fn odd_configurations_of_all_agents_come_back_byte_for_byte_and_show_no_secret()
     for (_, config, ..) in AGENTS {
         let path = world.home().join(config);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, if config.ends_with(".toml") { ODD_TOML } else { ODD_JSON }).unwrap();
+        let odd = match config.rsplit('.').next() {
+            Some("toml") => ODD_TOML,
+            Some("yaml") => ODD_YAML,
+            _ => ODD_JSON,
+        };
+        fs::write(path, odd).unwrap();
     }
     let before = files(&world);
     let dry = run(&world, &["update-skill", "all", "--dry-run"]);

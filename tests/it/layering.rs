@@ -51,7 +51,7 @@ const APP_AREAS: &[(&str, &[&str])] = &[
     ("environment", &["context", "shell", "text"]),
     ("doctor", &["audit", "context", "failure", "shell", "text"]),
     ("status", &["context", "failure"]),
-    ("time_zone", &["config", "context", "failure"]),
+    ("time_zone", &["config", "context", "failure", "text"]),
     ("scan", &["agents", "context", "failure", "fs", "text"]),
     ("redaction", &["config", "context", "failure"]),
     (
@@ -69,7 +69,7 @@ const APP_AREAS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
-    ("release", &["config", "context", "environment", "failure", "fs", "random", "scan", "text"]),
+    ("release", &["audit", "config", "context", "environment", "failure", "fs", "random", "scan", "text"]),
     ("cost", &["config", "context", "failure", "fs", "http", "projects", "random", "scan", "text"]),
     ("server_token", &["cost", "failure", "fs", "random"]),
 ];
@@ -411,7 +411,7 @@ fn every_agent_is_in_the_registry_once() {
     }
 }
 
-/// Lines of production code outside of `platform` that ask for the system.
+/// Lines of production code outside `platform` that ask for the system.
 fn platform_faults(files: &[File]) -> Vec<String> {
     let questions = [
         "cfg(unix)",

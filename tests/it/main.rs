@@ -21,6 +21,7 @@ mod cost_filters;
 mod cost_properties;
 mod decoy_finder;
 mod documentation;
+mod export;
 mod growing;
 mod help_snapshots;
 mod http_double;

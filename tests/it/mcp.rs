@@ -51,7 +51,7 @@ fn invalid(schema: &Value, value: &Value, at: &str) -> Option<String> {
 /// Asserts that an input schema uses only the subset of JSON Schema that all clients understand.
 fn walk(schema: &Value, at: &str) {
     let allowed = ["type", "description", "enum", "items", "properties", "required", "additionalProperties"];
-    let map = schema.as_object().unwrap_or_else(|| panic!("{at} is no object"));
+    let map = schema.as_object().unwrap_or_else(|| panic!("{at} is not an object"));
     for key in map.keys() {
         assert!(allowed.contains(&key.as_str()), "{at}: {key}");
     }
@@ -311,9 +311,9 @@ fn the_hits_of_what_is_redacted_are_objects_with_masked_values() {
     assert!(!scope.to_string().contains("zanzibar"), "{scope}");
     let tools = client.ask("tools/list", &json!({}))["result"]["tools"].clone();
     let set_scope = tools.as_array().unwrap().iter().find(|t| t["name"] == "set_scope").unwrap();
-    for name in ["remove_redact", "remove_usernames"] {
+    for (name, said) in [("remove_redact", "Strings"), ("remove_usernames", "User names")] {
         let meaning = set_scope["inputSchema"]["properties"][name]["description"].as_str().unwrap();
-        assert_eq!(meaning, "No longer redacted.", "{name}");
+        assert_eq!(meaning, format!("{said} to stop redacting."), "{name}");
     }
     client.end();
 }
@@ -416,7 +416,7 @@ fn arguments_are_coerced_and_errors_explain_the_correct_form() {
         ("list", json!({ "limt": 3 }), "unknown_argument", "did you mean `limit`"),
         ("list", json!({ "status": "aproved" }), "bad_argument", "did you mean `approved`"),
         ("list", json!({ "cursor": "nonsense" }), "bad_cursor", "leave it out"),
-        ("list", json!({ "since": "last week" }), "bad_argument", "RFC 3339"),
+        ("list", json!({ "since": "last week" }), "bad_time", "RFC 3339"),
         ("search", json!({}), "missing_argument", "`query`"),
         ("read_session", json!({ "session": "nowhere" }), "no_such_session", "nowhere"),
         ("read_session", json!({ "session": "claude:", "raw": true }), "unknown_argument", "raw"),
@@ -490,7 +490,7 @@ fn client_errors_do_not_end_the_server() {
     for line in [
         r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
         r#"{"jsonrpc":"2.0","id":99,"result":{}}"#,
-        "this is no json",
+        "this is not json",
         "",
         r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#,
     ] {

@@ -146,7 +146,7 @@ impl Client {
         assert!(content["state"].is_string() && content["next"]["tool"].is_string(), "{name}: {content}");
         assert!(TOOLS.contains(&content["next"]["tool"].as_str().unwrap()), "{name}: {content}");
         assert!(content["next"]["command"].as_str().unwrap().starts_with("clawgate"), "{name}: {content}");
-        if args.get("limit").is_none() && args.get("max_bytes").is_none() {
+        if args.get("max_bytes").is_none() {
             assert!(
                 content.to_string().len() <= MAX_ANSWER_BYTES,
                 "{name}: {} bytes",

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::mcp_client::Client;
 use crate::world::World;
 
-/// Largest list of tools, in bytes as Python's `json.dumps` writes it: with a blank after each comma and colon.
+/// Maximum size of a list of tools, in bytes as Python's `json.dumps` writes it: with a space after each comma and colon.
 const MAX_TOOL_LIST_BYTES: usize = 12 * 1024;
 
 /// The length of a value as Python's `json.dumps` writes it.
@@ -18,7 +18,7 @@ fn python_json_bytes(value: &Value) -> usize {
         }
     }
     let text = value.to_string();
-    // A character outside of ASCII is written as `\\uXXXX` for each of its UTF-16 units.
+    // A character outside ASCII is written as `\\uXXXX` for each of its UTF-16 units.
     let escapes: usize =
         text.chars().filter(|c| !c.is_ascii()).map(|c| 6 * c.len_utf16() - c.len_utf8()).sum();
     text.len() + escapes + blanks(value)

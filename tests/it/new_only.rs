@@ -1,4 +1,4 @@
-//! Releases with only what is new: they are added to the dataset at their destination, and change nothing that is there.
+//! Releases with new sessions only: they are added to the dataset at their destination, and change nothing that is there.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,11 +15,11 @@ use crate::hub_double::{HubDouble, read_token, write_token};
 use crate::mcp_client::Client;
 use crate::world::{PASSPHRASE, Ran, World, confirm, ok, review_to_end, run};
 
-const FIRST: &str = "claude:edd9c3e6";
-const SECOND: &str = "claude:d887a41e";
+pub const FIRST: &str = "claude:edd9c3e6";
+pub const SECOND: &str = "claude:d887a41e";
 
 /// A world in which one session is published to a private dataset.
-fn one_published() -> HubWorld {
+pub fn one_published() -> HubWorld {
     let world = World::new(&["claude-2.1.329"]);
     crate::scope::log(&world, 1, "/srv/shop");
     world.configure(&format!("[publish]\nrepo = \"{REPO}\"\nlicence = \"cc-by-4.0\"\n"));
@@ -39,14 +39,14 @@ fn one_published() -> HubWorld {
 }
 
 /// Prepares a release and returns the report.
-fn prepare(w: &mut HubWorld, options: &[&str]) -> Value {
+pub fn prepare(w: &mut HubWorld, options: &[&str]) -> Value {
     let report = ok(&w.world, &[&["prepare", "--json"], options].concat());
     w.release = report["release"].as_str().unwrap().to_owned();
     report
 }
 
 /// Reviews, confirms and signs the release. Returns what the person saw.
-fn publish(w: &HubWorld) -> Ran {
+pub fn publish(w: &HubWorld) -> Ran {
     let mut app = w.app(0);
     review_to_end(&mut app);
     confirm(&mut app).unwrap();
@@ -57,7 +57,7 @@ fn publish(w: &HubWorld) -> Ran {
 }
 
 /// Writes the files of the dataset into a folder, and verifies them.
-fn verified(w: &HubWorld, name: &str) -> Ran {
+pub fn verified(w: &HubWorld, name: &str) -> Ran {
     let dir = w.world.tmp.path().join(name);
     for (path, bytes) in w.hub.files(REPO) {
         let path = dir.join(path);
@@ -67,7 +67,7 @@ fn verified(w: &HubWorld, name: &str) -> Ran {
     run(&w.world, &["verify", &dir.display().to_string(), "--json"])
 }
 
-fn flat(text: &str) -> String {
+pub fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -4,7 +4,7 @@
 use clawgate::export::{self, Packer, ReleaseSummary, RowFacts, RowMeta, SummaryHead};
 use clawgate::gate::HubAccess;
 use clawgate::publish::{DEFAULT_ENDPOINT, check_endpoint};
-use clawgate::trace::{Message, Origin, Part, Role, Session, Tokens, Version};
+use clawgate::trace::{Message, Origin, Part, Role, Session, Tokens};
 
 use crate::hub_double::{HubDouble, write_token};
 
@@ -31,12 +31,12 @@ fn a_release_can_be_read_back_row_by_row_from_its_metadata() {
         let length = if i == 5 { 3_000 } else { 20 * i };
         let session =
             session(if i % 3 == 0 { "claude" } else { "codex" }, &format!("n{i}"), &"é".repeat(length + 1));
-        let mut meta = RowMeta::new(Version(format!("v{i}")));
-        meta.tokens = Tokens { input: 2, cache_read: 3, output: 1, ..Tokens::default() };
-        let row = format.row(&session, &meta).unwrap();
+        let tokens = Tokens { input: 2, cache_read: 3, output: 1, ..Tokens::default() };
+        let meta = RowMeta { project: None, tokens };
+        let row = format.document(&session, &meta).unwrap();
         match packer.push(session.key.as_str(), &row) {
             Ok(place) => {
-                summary.add(&RowFacts::of(&session, &meta), session.key.native(), &meta.version.0, &place);
+                summary.add(&RowFacts::of(&session, &meta), session.key.native(), &format!("v{i}"), &place);
             }
             Err(e) => left_out.push(e.to_string()),
         }

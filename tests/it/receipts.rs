@@ -67,7 +67,7 @@ fn changed_evidence_voids_statements_and_approvals() {
     for phase in [Phase::Reviewed, Phase::Confirmed, Phase::Approved] {
         let before = at(3, phase);
         let same = go(before.clone(), &[noted("root")]);
-        assert_eq!(same, before, "the same evidence is no news");
+        assert_eq!(same, before, "the same evidence changes nothing");
         let after = go(before.clone(), &[noted("other")]);
         assert_eq!(after.phase, Phase::Prepared, "{phase}");
         assert!(after.attestations.is_empty() && after.approval.is_none());

@@ -85,14 +85,13 @@ fn what_was_published_is_said_also_if_another_session_is_approved_since_then() {
             message.contains("Approved since then, and in no release yet: 1 session."),
             "{command}: {message}"
         );
-        assert_eq!(answer["hints"][0], json!("clawgate prepare --folder DIR"), "{command}");
+        assert_eq!(answer["hints"][0], json!("clawgate prepare --new-only"), "{command}");
     }
     let status = ok(&world, &["status", "--json"]);
     assert!(status["note"].as_str().unwrap().ends_with("Approved since then: 1 session."), "{status}");
-    // A folder that contains the last release cannot be the destination of the next one.
-    world.configure(&format!("[publish]\nfolder = {:?}\n", world.out()));
-    let next = ok(&world, &["status", "--json"])["next"]["command"].clone();
-    assert_eq!(next, json!("clawgate prepare --folder DIR"));
+    // It is added to the same dataset.
+    assert_eq!(status["next"]["command"], json!("clawgate prepare --new-only"));
+    assert_eq!(ok(&world, &["prepare", "--new-only", "--json"])["rows"], json!(1));
 }
 
 #[test]

@@ -408,7 +408,7 @@ fn a_finding_that_is_also_the_name_of_a_field_is_redacted_in_the_text() {
     let page = app.review(&ReviewParams::default()).unwrap().page.unwrap();
     let finding =
         |quote: &str| FindingIn { quote: quote.into(), kind: "PRIVATE".into(), ..FindingIn::default() };
-    // The format itself is no finding.
+    // The format itself is not a finding.
     let findings = vec![finding("\"role\":\"user\"")];
     let refused = app
         .review(&ReviewParams { nonce: Some(page.nonce.clone()), findings, ..ReviewParams::default() })

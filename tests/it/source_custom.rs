@@ -1,8 +1,8 @@
 //! Custom rows: exported sessions can be read again, and wrong rows are reported.
 
-use clawgate::export::{self, RowMeta};
+use clawgate::export::{self, ContentOptions, RowMeta};
 use clawgate::sources::{self, ReadOptions};
-use clawgate::trace::{Env, Part, Session, SessionKey, Version};
+use clawgate::trace::{Env, Part, Session, SessionKey};
 
 use crate::sources::{Found, fixtures, read_bytes};
 
@@ -69,10 +69,10 @@ fn an_exported_session_can_be_read_again() {
     let found = Found::scan(claude, &fixtures().join("claude-2.1.329/HOME"));
     let (mut lines, mut want) = (Vec::new(), Vec::new());
     for session in found.sessions().filter(|s| s.models().len() <= 1) {
-        let mut meta = RowMeta::new(Version("v".to_owned()));
-        meta.thinking = true;
-        meta.project.clone_from(&session.project);
-        lines.extend(format.row(session, &meta).unwrap().json.into_bytes());
+        let meta = RowMeta { project: session.project.clone(), ..RowMeta::default() };
+        let mut session = session.clone();
+        export::trim(&mut session, ContentOptions::default());
+        lines.extend(format.document(&session, &meta).unwrap().json.into_bytes());
         if lines.last() != Some(&b'\n') {
             lines.push(b'\n');
         }

@@ -1,4 +1,4 @@
-//! Staging: one release of what is new, prepared in the background, and nothing else.
+//! Staging: one release of the new sessions, prepared in the background, and nothing else.
 
 use clawgate::app::Actor;
 use clawgate::app::release::{DecisionIn, PublishParams, ReviewParams};
@@ -147,7 +147,7 @@ fn a_release_that_somebody_reviews_or_made_by_hand_is_not_touched() {
 }
 
 #[test]
-fn two_runs_never_work_at_the_same_time_and_what_a_person_has_to_do_is_no_failure() {
+fn two_runs_never_work_at_the_same_time_and_what_a_person_has_to_do_is_not_a_failure() {
     let world = World::new(&["claude-2.1.329"]);
     let unconfirmed = stage(&world);
     assert_eq!(unconfirmed["outcome"], json!("waiting"), "{unconfirmed}");

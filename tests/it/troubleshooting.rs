@@ -11,7 +11,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The production code, without line continuations and escapes inside of strings.
+/// The production code, without line continuations and escapes inside strings.
 fn source() -> String {
     let mut text = String::new();
     for entry in walkdir::WalkDir::new(root().join("src")).sort_by_file_name() {

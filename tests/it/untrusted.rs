@@ -214,3 +214,25 @@ fn a_configured_word_is_redacted_in_what_answers_quote_and_not_in_their_sentence
     }
     client.end();
 }
+
+#[test]
+fn a_refusal_names_no_path_that_the_agent_did_not_write() {
+    let world = World::new(&["claude-2.1.329"]);
+    let mut client = crate::mcp_client::Client::ready(&world);
+    client.call("scan", &json!({}));
+    let project = client.call("list", &json!({ "what": "projects" }))["projects"][0].clone();
+    let name = project["name"].as_str().unwrap().to_owned();
+    run(&world, &["config", "--redact", &name]);
+    run(&world, &["scope", "--exclude", &name]);
+    let shown = client.call("list", &json!({ "what": "projects" }))["projects"].clone();
+    let shown =
+        shown.as_array().unwrap().iter().find(|p| p["excluded"] == json!(true)).unwrap()["name"].clone();
+    assert_ne!(shown, json!(name));
+    let refused = client.refused("set_scope", &json!({ "include": [shown] }));
+    assert!(refused["human_action"].is_string() || refused["next"].is_object(), "{refused}");
+    assert!(!refused.to_string().contains(&name), "{refused}");
+    // What the agent wrote itself stays, so that the person can run the command.
+    let refused = client.refused("set_scope", &json!({ "remove_redact": [name] }));
+    assert!(refused["next"]["command"].as_str().unwrap().contains(&name), "{refused}");
+    client.end();
+}

@@ -226,7 +226,14 @@ fn a_session_with_more_directories_than_are_kept_stays_out_if_anything_is_exclud
         left_out.as_array().unwrap().iter().map(|s| s["reason"].as_str().unwrap()).collect();
     assert!(reasons.iter().any(|r| r.contains("more directories than are kept")), "{reasons:?}");
     ok(&world, &["scope", "--include", "ledger", "--confirm", "--json"]);
-    assert!(ok(&world, &["scope", "--json"])["excluded_directories"].is_null());
+    let shown = ok(&world, &["scope", "--json"]);
+    assert!(shown["excluded_directories"].is_null());
+    // A directory that is not kept is in no list, but can be excluded.
+    assert_eq!(shown["other_directories"], more, "{shown}");
+    ok(&world, &["scope", "--exclude", "/home/ada/clients/zorga", "--confirm", "--json"]);
+    assert_eq!(ok(&world, &["scope", "--json"])["excluded_directories"], more);
+    let (projects, _) = released(&world);
+    assert!(!projects.contains(&"shop".to_owned()), "{projects:?}");
 }
 
 #[test]

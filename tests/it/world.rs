@@ -35,7 +35,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// The output with every line break and run of blanks as one blank, because long lines are wrapped.
+    /// The output with every line break and run of spaces as one space, because long lines are wrapped.
     pub fn flat(&self) -> String {
         self.out.split_whitespace().collect::<Vec<_>>().join(" ")
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::pricing::{Decimal, format_usd, usd_to_picousd};
+use crate::pricing::{Decimal, format_usd, parse_usd};
 use crate::usage::{MeanRule, RobustRule, Thresholds};
 
 /// An amount of US dollars in the configuration, stored in pico-USD.
@@ -12,7 +12,7 @@ pub struct Usd(pub i64);
 impl<'de> Deserialize<'de> for Usd {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = Decimal::deserialize(d)?.0;
-        let amount = usd_to_picousd(&text).filter(|n| *n >= 0);
+        let amount = parse_usd(&text).filter(|n| *n >= 0);
         amount.map(Usd).ok_or_else(|| serde::de::Error::custom("expected US dollars, for instance 2.50"))
     }
 }

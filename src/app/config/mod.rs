@@ -32,7 +32,7 @@ use licence::known_licence;
 /// The kind of audit entry that records a change of the configuration.
 pub(in crate::app) const CONFIG_CHANGED: &str = "config_changed";
 
-/// The configuration.
+/// The content of `config.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -49,7 +49,7 @@ pub struct Config {
     pub export: ExportConfig,
     /// External detectors. They can add redactions but not remove any.
     pub detectors: Vec<DetectorConfig>,
-    /// Display of cost.
+    /// How reports show cost, and the budgets.
     #[serde(skip_serializing_if = "is_default")]
     pub cost: CostConfig,
     /// Thresholds and delivery of alerts.
@@ -64,7 +64,7 @@ pub struct Config {
     /// Keys that may sign price files.
     #[serde(skip_serializing_if = "is_default")]
     pub pricing: PricingConfig,
-    /// Custom prices.
+    /// Prices that replace those of the price tables.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub price: Vec<CustomPrice>,
     /// How reviewing agents are scored.
@@ -76,9 +76,9 @@ pub struct Config {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DetectorConfig {
-    /// Name in reports.
+    /// Name in reports, one of its own for each detector.
     pub name: String,
-    /// Program and arguments.
+    /// Program and its arguments. It is started without a shell.
     pub command: Vec<String>,
     /// Maximum time for an answer in seconds (default 60).
     pub timeout_seconds: Option<u64>,
@@ -138,11 +138,11 @@ pub struct RedactConfig {
     pub usernames: Vec<String>,
 }
 
-/// Destination of releases.
+/// Where releases are published by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PublishConfig {
-    /// Dataset repository, `owner/name`.
+    /// Dataset repository on the Hub, as `owner/name`.
     pub repo: Option<String>,
     /// Folder, instead of a repository.
     pub folder: Option<String>,
@@ -162,6 +162,17 @@ pub struct ExportConfig {
     /// Style of the placeholders of personal data.
     pub pseudonyms: PlaceholderStyle,
     pub format: FormatId,
+    /// Further formats of a release, each a configuration of the dataset beside the rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<FormatId>,
+}
+
+impl ExportConfig {
+    /// The configurations of a release beside its rows, in a fixed order.
+    pub fn further_formats(&self) -> Vec<FormatId> {
+        let is_wanted = |id: &FormatId| *id == self.format || self.formats.contains(id);
+        [FormatId::Messages, FormatId::Traces, FormatId::Atif].into_iter().filter(is_wanted).collect()
+    }
 }
 
 impl Default for ExportConfig {
@@ -171,6 +182,7 @@ impl Default for ExportConfig {
             timestamps: Timestamps::Hour,
             pseudonyms: PlaceholderStyle::Typed,
             format: FormatId::Rows,
+            formats: Vec::new(),
         }
     }
 }
@@ -186,7 +198,7 @@ impl Config {
     }
 
     /// Returns a warning for each entry of the redaction lists that would be refused today. An earlier version accepted
-    /// them, so they are no error.
+    /// them, so they are not errors.
     pub fn warnings(&self) -> Vec<String> {
         redact_lists::warnings(&self.redact.strings, &self.redact.usernames)
     }

@@ -45,7 +45,7 @@ pub struct ListHits {
 
 impl ListHits {
     /// Returns the entry with its value reduced to the first letter and the length, for a reader that must not see what is
-    /// redacted. An exclusion and a common word are no secrets, and the person has to be asked about a common word.
+    /// redacted. An exclusion and a common word are not secrets, and the person has to be asked about a common word.
     pub fn masked(mut self) -> Self {
         if !self.common && self.setting != "scope.exclude" {
             let first: String = self.value.chars().take(1).collect();
@@ -62,10 +62,10 @@ pub fn is_common_word(value: &str) -> bool {
     COMMON_WORDS.split_whitespace().any(|word| word == value)
 }
 
-/// Returns the values without blanks around them.
+/// Returns the values without spaces around them.
 ///
 /// # Errors
-/// A usage [`Failure`] if a value is empty or has only one or two letters, which would hit inside of most words.
+/// A usage [`Failure`] if a value is empty or has only one or two letters, which would hit inside most words.
 pub(in crate::app) fn checked(setting: &str, values: &[String]) -> Result<Vec<String>, Failure> {
     values
         .iter()
@@ -78,7 +78,7 @@ pub(in crate::app) fn checked(setting: &str, values: &[String]) -> Result<Vec<St
             value if !is_long_enough(value) => Err(Failure::usage(
                 "bad_string",
                 format!(
-                    "{setting}: {value:?} is too short. It would be redacted inside of ordinary words; at least three \
+                    "{setting}: {value:?} is too short. It would be redacted inside ordinary words; at least three \
                      letters are needed."
                 ),
             )),
@@ -87,7 +87,7 @@ pub(in crate::app) fn checked(setting: &str, values: &[String]) -> Result<Vec<St
         .collect()
 }
 
-/// Returns the user names without blanks around them. They are redacted as whole words only, so two letters are enough.
+/// Returns the user names without spaces around them. They are redacted as whole words only, so two letters are enough.
 ///
 /// # Errors
 /// A usage [`Failure`] if a name is empty or has only one letter.
@@ -112,7 +112,7 @@ pub(super) fn warnings(strings: &[String], usernames: &[String]) -> Vec<String> 
     let names = usernames.iter().filter(is_short).map(|s| ("redact.usernames", s));
     let line = |(setting, value): (&str, &String)| match value.chars().any(char::is_alphanumeric) {
         true => format!(
-            "config.toml, {setting}: an entry of {} is too short to be redacted inside of words, so it is \
+            "config.toml, {setting}: an entry of {} is too short to be redacted inside words, so it is \
              redacted only as a word of its own, in this spelling.",
             pluralize(value.chars().count() as u64, "character")
         ),

@@ -76,7 +76,6 @@ pub struct Anomalies {
     pub robust: Vec<RobustAnomalyDay>,
 }
 
-/// Alerts and anomalies.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SpendingWarnings {
     /// Figures that exceed a threshold now.

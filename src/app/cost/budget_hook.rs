@@ -20,7 +20,7 @@ pub struct HookInput {
     pub session_id: Option<String>,
     /// The log of the session.
     pub transcript_path: Option<PathBuf>,
-    /// `PreToolUse`, `UserPromptSubmit`, …
+    /// Name of the event, such as `PreToolUse` or `UserPromptSubmit`.
     pub hook_event_name: Option<String>,
     /// The id of the subagent, if a subagent takes the step. Codex passes the id of the subagent's log.
     pub agent_id: Option<String>,

@@ -25,14 +25,14 @@ const DEFAULT_ANOMALY_DAYS: u32 = 30;
 /// Totals of the current day.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DaySummary {
-    /// The day, `YYYY-MM-DD`.
+    /// Day as `YYYY-MM-DD`.
     pub date: String,
     pub total_cost_usd: f64,
     /// Input, output, cache reads and cache writes.
     pub total_tokens: u64,
     /// Sessions with a request on that day.
     pub session_count: u64,
-    /// Number of requests.
+    /// Number of provider requests.
     pub message_count: u64,
 }
 
@@ -54,7 +54,7 @@ pub struct CostSums {
     /// Sessions with a request in a project. ClawTrace counts them for projects only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_count: Option<u64>,
-    /// Number of requests.
+    /// Number of provider requests.
     pub message_count: u64,
     /// Tokens without a known price. Their cost is not in `cost_usd`. ClawTrace's JSON has no such field.
     #[serde(skip)]
@@ -82,7 +82,7 @@ pub struct ProjectCost {
 /// Cost of a session, or of its compactions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SessionCost {
-    /// The session key.
+    /// Key of the session, `<agent>:<native id>`.
     pub session_id: String,
     /// Short name of the project.
     pub project: String,

@@ -65,9 +65,9 @@ pub struct Today {
     pub total_tokens: u64,
     /// Sessions with a request today.
     pub session_count: u64,
-    /// Requests of today.
+    /// Number of provider requests of today.
     pub message_count: u64,
-    /// Logs that exist.
+    /// Number of log files that exist now.
     pub file_count: u64,
     /// Requests of all time.
     pub total_messages: u64,
@@ -80,7 +80,7 @@ pub struct Spend {
     pub cost_picousd: i64,
     /// Tokens of all kinds.
     pub tokens: u64,
-    /// Provider requests.
+    /// Number of provider requests.
     pub requests: u64,
     /// Tokens of requests without a price; their cost is not in `cost_picousd`.
     pub unpriced_tokens: u64,
@@ -147,7 +147,7 @@ pub(super) struct CurrentSpendFold<'z> {
     /// The session that was asked for and its subagents.
     family: &'z HashSet<String>,
     /// The requests that count only for the week and the month.
-    brief: Option<Brief>,
+    brief: Option<CalendarOnly>,
     /// The session of the previous row: rows come session by session.
     last_session: LastSession,
     /// The block as the agent gives it.
@@ -167,7 +167,7 @@ pub(super) struct CurrentSpendFold<'z> {
 
 /// The requests before `since` of all sessions but these. They count only for the week and the month, so that a month of
 /// requests is added up quickly.
-struct Brief {
+struct CalendarOnly {
     since: Timestamp,
     sessions: HashSet<String>,
 }
@@ -178,7 +178,7 @@ struct LastSession {
     key: String,
     in_family: bool,
     /// Whether all its requests count for everything.
-    in_full: bool,
+    is_full: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -239,7 +239,7 @@ impl<'z> CurrentSpendFold<'z> {
         let at = row.request.at;
         self.see_session(row.session());
         let is_brief =
-            self.brief.as_ref().is_some_and(|brief| at < brief.since) && !self.last_session.in_full;
+            self.brief.as_ref().is_some_and(|brief| at < brief.since) && !self.last_session.is_full;
         let session = SessionKey::without_compaction_suffix(row.session());
         if at >= self.active_since && !self.active_sessions.contains(session) {
             self.active_sessions.insert(session.to_owned());
@@ -296,7 +296,7 @@ impl<'z> CurrentSpendFold<'z> {
         self.last_session = LastSession {
             key: key.to_owned(),
             in_family: self.family.contains(session),
-            in_full: self.brief.as_ref().is_none_or(|brief| brief.sessions.contains(session)),
+            is_full: self.brief.as_ref().is_none_or(|brief| brief.sessions.contains(session)),
         };
     }
 
@@ -479,7 +479,7 @@ impl App {
         sessions.extend(family.iter().cloned());
         let mut pricer = prices.pricer();
         let mut fold = CurrentSpendFold::new(self, zone, p, family);
-        fold.brief = Some(Brief { since: recent, sessions: sessions.clone() });
+        fold.brief = Some(CalendarOnly { since: recent, sessions: sessions.clone() });
         let mut add = |row: &CountedRow<'_>| fold.add(row, &pricer.price(row));
         self.archive.for_each_recent_request(since, &sessions, &mut add)?;
         if fold.is_complete() {
@@ -620,7 +620,7 @@ mod tests {
                     sessions.insert("claude:s".to_owned());
                 }
             }
-            late.brief = Some(Brief { since, sessions });
+            late.brief = Some(CalendarOnly { since, sessions });
             assert_eq!(late.is_complete(), sure, "{hours:?} {known}");
             if sure {
                 assert_eq!(late.block(), all.block(), "{hours:?} {known}");
@@ -638,7 +638,7 @@ mod tests {
         let mut pricer = Pricer::new(PriceTable::builtin(), &none);
         let (mut all, mut brief) = (fold(&tz, &p, &family), fold(&tz, &p, &family));
         let sessions = HashSet::from(["claude:family".to_owned(), "claude:active".to_owned()]);
-        brief.brief = Some(Brief { since: Timestamp(now.millis() - MIN_RECENT_MS), sessions });
+        brief.brief = Some(CalendarOnly { since: Timestamp(now.millis() - MIN_RECENT_MS), sessions });
         let compaction = SessionKey("claude:active").compaction_key().0;
         let keys = ["claude:old", "claude:family", &compaction, "codex:old", "claude:active", "claude:old"];
         for (n, key) in keys.iter().cycle().take(600).enumerate() {

@@ -106,7 +106,6 @@ pub struct ExplainedRequest {
     pub copies: Vec<RecordPlace>,
 }
 
-/// An explained figure.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explanation {
     pub by: Dimension,

@@ -14,6 +14,9 @@ use crate::usage::{CountedRow, Dimension, NO_PROJECT};
 use super::clawtrace::short_names;
 use super::price_sources::Prices;
 
+/// Digits of a date, with the year in four.
+const DATE_DIGITS: usize = 8;
+
 /// Which requests a report adds up. An empty set takes all of its dimension.
 #[derive(Debug, Default)]
 pub(super) struct RowFilter {
@@ -58,11 +61,10 @@ impl App {
         let mut next = || known.next().unwrap_or_default();
         let (mut agents, projects, models) = (next(), next(), next());
         agents.extend(sources::REGISTRY.iter().map(|s| s.agent().to_owned()));
-        let is_agent = |key: &str, asked: &str| key.eq_ignore_ascii_case(asked);
         Ok(Some(RowFilter {
-            agents: matching("agent", p.agent, &agents, &is_agent)?,
+            agents: matching("agent", p.agent, &agents, agents_named)?,
             projects: self.project_keys(p.project, &projects)?,
-            models: matching("model", p.model, &models, &is_model_prefix)?,
+            models: matching("model", p.model, &models, models_named)?,
         }))
     }
 
@@ -95,9 +97,37 @@ impl App {
     }
 }
 
-/// Whether a text is the beginning of a model's id, in any case.
-fn is_model_prefix(key: &str, asked: &str) -> bool {
-    key.to_lowercase().starts_with(&asked.to_lowercase())
+/// Returns the agents of this name, in any case.
+fn agents_named<'k>(keys: &'k [String], asked: &str) -> Vec<&'k String> {
+    keys.iter().filter(|key| key.eq_ignore_ascii_case(asked)).collect()
+}
+
+/// Returns the models that a text means: the one with this id and its dated versions, else those whose id begins with the
+/// text, else those whose id has it behind a separator, as `opus` in `claude-opus-4-8`. In any case.
+fn models_named<'k>(keys: &'k [String], asked: &str) -> Vec<&'k String> {
+    let asked = asked.to_lowercase();
+    let of = |is_match: &dyn Fn(&str) -> bool| -> Vec<&'k String> {
+        keys.iter().filter(|key| is_match(&key.to_lowercase())).collect()
+    };
+    let exact = of(&|key| key == asked);
+    if !exact.is_empty() {
+        return of(&|key| key.strip_prefix(&asked).is_some_and(is_date_suffix));
+    }
+    let beginning = of(&|key| key.starts_with(&asked));
+    if !beginning.is_empty() || asked.is_empty() {
+        return beginning;
+    }
+    of(&|key| {
+        key.match_indices(&asked).any(|(at, _)| key[..at].ends_with(|c: char| !c.is_ascii_alphanumeric()))
+    })
+}
+
+/// Whether the end of a model's id is the date of its version, such as `-20250929` or `@2025-09-29`, or nothing.
+fn is_date_suffix(rest: &str) -> bool {
+    let date = rest.strip_prefix(['-', '@']).unwrap_or_default();
+    rest.is_empty()
+        || date.bytes().filter(u8::is_ascii_digit).count() == DATE_DIGITS
+            && date.bytes().all(|b| b.is_ascii_digit() || b == b'-')
 }
 
 /// Returns the keys that the names match. `all` means every key.
@@ -105,18 +135,14 @@ fn matching(
     what: &str,
     asked: &[String],
     keys: &[String],
-    is_match: &dyn Fn(&str, &str) -> bool,
+    named: for<'k> fn(&'k [String], &str) -> Vec<&'k String>,
 ) -> Result<HashSet<String>, Failure> {
     let mut out = HashSet::new();
     if asked.iter().any(|name| name == "all") {
         return Ok(out);
     }
     for name in asked {
-        let exact = keys.iter().find(|key| *key == name);
-        let found: Vec<&String> = match exact {
-            Some(key) => vec![key],
-            None => keys.iter().filter(|key| is_match(key, name)).collect(),
-        };
+        let found = named(keys, name);
         if found.is_empty() {
             let mut known: Vec<&str> = keys.iter().map(String::as_str).collect();
             known.sort_unstable();
@@ -135,15 +161,34 @@ mod tests {
     #[test]
     fn a_name_that_matches_nothing_is_an_error_that_lists_the_known_ones() {
         let keys = ["claude-opus-4-8", "gpt-5.1"].map(str::to_owned);
-        let prefix = is_model_prefix;
         for asked in ["claude", "CLAUDE-Opus"] {
-            let found = matching("model", &[asked.to_owned()], &keys, &prefix).unwrap();
+            let found = matching("model", &[asked.to_owned()], &keys, models_named).unwrap();
             assert_eq!(found.into_iter().collect::<Vec<_>>(), ["claude-opus-4-8"]);
         }
-        let f = matching("model", &["gpt-5.2".to_owned()], &keys, &prefix).unwrap_err();
+        let f = matching("model", &["gpt-5.2".to_owned()], &keys, models_named).unwrap_err();
         assert_eq!((f.code.as_str(), f.exit_code()), ("no_such_model", 2));
         assert!(f.message.contains("claude-opus-4-8, gpt-5.1"), "{}", f.message);
         assert_eq!(f.hints, ["did you mean `gpt-5.1`?"]);
-        assert!(matching("model", &["all".to_owned()], &keys, &prefix).unwrap().is_empty());
+        assert!(matching("model", &["all".to_owned()], &keys, models_named).unwrap().is_empty());
+    }
+    #[test]
+    fn a_model_includes_its_dated_versions_and_can_be_named_by_a_word_of_its_id() {
+        let ids = [
+            "claude-sonnet-4-5",
+            "claude-sonnet-4-5-20250929",
+            "claude-sonnet-4-5@2025-09-29",
+            "claude-opus-4-8",
+            "gpt-5",
+            "gpt-5-mini",
+            "gpt-5-2025-08-07",
+        ];
+        let keys = ids.map(str::to_owned);
+        let named = |asked: &str| models_named(&keys, asked);
+        assert_eq!(named("claude-sonnet-4-5"), ids[..3].iter().collect::<Vec<_>>());
+        assert_eq!(named("Sonnet"), ids[..3].iter().collect::<Vec<_>>());
+        assert_eq!(named("GPT-5"), [&ids[4], &ids[6]]);
+        assert_eq!(named("gpt"), [&ids[4], &ids[5], &ids[6]]);
+        assert_eq!(named("opus"), [&ids[3]]);
+        assert_eq!(named("pus"), [""; 0]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use crate::pricing::approximate_usd;
 use crate::store::UsageFilter;
 use crate::trace::{Timestamp, Tokens};
 use crate::usage::{CountedRow, PricedRow};
@@ -142,11 +143,6 @@ impl UsageMetrics {
     }
 }
 
-/// Converts pico-USD to USD. The result is a floating-point number and not exact.
-pub(in crate::app) fn usd(picousd: i128) -> f64 {
-    picousd as f64 / crate::pricing::PICO_PER_USD as f64
-}
-
 impl UsageMetrics {
     /// Formats the counters in Prometheus's text format.
     pub fn prometheus(&self, live: &CurrentSpend) -> String {
@@ -181,10 +177,10 @@ impl UsageMetrics {
         let help = "Tokens by kind; input is uncached, output contains reasoning.";
         family("clawgate_tokens_total", "counter", help, tokens);
         let help = "Cost in USD of the requests that have a price.";
-        family("clawgate_cost_usd_total", "counter", help, each(&|m| usd(m.picousd).to_string()));
+        family("clawgate_cost_usd_total", "counter", help, each(&|m| approximate_usd(m.picousd).to_string()));
         let help = "Tokens of requests without a known price.";
         family("clawgate_unpriced_tokens_total", "counter", help, each(&|m| m.unpriced_tokens.to_string()));
-        let money = |p: i64| usd(p.into()).to_string();
+        let money = |p: i64| approximate_usd(p.into()).to_string();
         let help = "Cost in USD of the current day.";
         family(
             "clawgate_today_cost_usd",

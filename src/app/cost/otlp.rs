@@ -8,9 +8,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::app::cost::metrics::{BUCKET_BOUNDS, Histogram, ModelMetrics, UsageMetrics, usd};
+use crate::app::cost::metrics::{BUCKET_BOUNDS, Histogram, ModelMetrics, UsageMetrics};
 use crate::app::http::{Poster, check};
 use crate::app::{App, Failure, text::sanitize};
+use crate::pricing::approximate_usd;
 
 /// Destination of the metrics.
 #[derive(Debug, Clone, Default)]
@@ -70,7 +71,7 @@ fn counter(name: &str, unit: &str, description: &str, points: Vec<Value>) -> Val
     })
 }
 
-/// Selects a counter.
+/// Selects one of the counters of a model.
 type ModelCount = fn(&ModelMetrics) -> u64;
 
 /// Name, description and value of each token counter.
@@ -136,7 +137,7 @@ fn payload(usage: &UsageMetrics) -> (Value, u64) {
     });
     metrics.push(counter("clawgate.requests", "{request}", "Provider requests.", all));
     let all = of_each(&|a, m, row| {
-        vec![period.point(attributes(a, m, row), ("asDouble", json!(usd(row.picousd))))]
+        vec![period.point(attributes(a, m, row), ("asDouble", json!(approximate_usd(row.picousd))))]
     });
     metrics.push(counter("clawgate.cost", "USD", "Cost of the requests that have a known price.", all));
     let all = of_each(&|a, m, row| {

@@ -141,7 +141,7 @@ pub struct PricingReport {
     pub source: String,
     /// Whether an imported table takes precedence over the built-in one.
     pub imported: bool,
-    /// The custom prices.
+    /// Prices from the user's configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<CustomPrice>,
     /// The requested model, or all models of the ledger, most tokens first.

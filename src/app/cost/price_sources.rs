@@ -11,7 +11,7 @@ use crate::app::{App, Failure};
 /// Name of the imported price table in clawgate's directory.
 pub(in crate::app) const IMPORTED_TABLE: &str = "prices.json";
 
-/// Prices in force.
+/// The price tables and custom prices in force.
 #[derive(Debug, Default)]
 pub struct Prices {
     imported: Option<PriceTable>,

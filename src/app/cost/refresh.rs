@@ -158,6 +158,8 @@ impl App {
         Ok(ReadOptions {
             scratch: Some(self.dir().join("tmp")),
             known_dirs: self.archive.known_directories()?,
+            zone: self.zone(None)?.1,
+            data_projects: sources::data_projects(&self.ctx.env),
             ..ReadOptions::default()
         })
     }

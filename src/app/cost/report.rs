@@ -27,7 +27,7 @@ const ANOMALY_DAYS: u16 = 7;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CostParams {
-    /// Total by default.
+    /// Dimension to group by. By default only the total.
     pub by: Option<Dimension>,
     /// IANA name of the zone; the local one by default.
     pub timezone: Option<String>,
@@ -35,9 +35,9 @@ pub struct CostParams {
     pub since: Option<Timestamp>,
     /// Requests before this time.
     pub until: Option<Timestamp>,
-    /// Maximum rows.
+    /// Maximum number of rows.
     pub limit: Option<u64>,
-    /// Agent ids.
+    /// Ids of the agents to count. Empty for all.
     pub agent: Vec<String>,
     /// Names, paths or globs of projects.
     pub project: Vec<String>,

@@ -75,7 +75,7 @@ pub struct Difference {
     pub figure: String,
     /// The value in the cost report.
     pub ledger: String,
-    /// The recomputed value.
+    /// The value from the independent calculation.
     pub recomputed: String,
 }
 
@@ -85,7 +85,6 @@ pub struct Difference {
 pub struct UnloggedUsage {
     pub key: String,
     pub model: String,
-    /// Tokens by kind.
     pub usage: Tokens,
     /// Cost by the price table; absent if the price is unknown.
     pub cost_picousd: Option<i64>,
@@ -104,7 +103,7 @@ pub struct VerifyReport {
     pub compared: u64,
     /// Number of figures that differ.
     pub different: u64,
-    /// The first differences.
+    /// The first differences; a report has a limited number of them.
     pub differences: Vec<Difference>,
     /// Number of logs that were read.
     pub files: u64,
@@ -201,6 +200,8 @@ impl App {
         let opts = ReadOptions {
             scratch: Some(self.dir().join("tmp")),
             known_dirs: self.archive.known_directories()?,
+            zone: self.zone(None)?.1,
+            data_projects: sources::data_projects(&self.ctx.env),
             ..ReadOptions::default()
         };
         let mut out: Vec<Record> = Vec::new();

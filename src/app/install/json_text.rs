@@ -127,14 +127,14 @@ impl Document<'_> {
         if self.text.contains("\r\n") { "\r\n" } else { "\n" }
     }
 
-    /// Returns the white space before `at`, if nothing else is on the line before it.
+    /// Returns the whitespace before `at`, if nothing else is on the line before it.
     fn indentation(&self, at: usize) -> Option<&str> {
         let before = self.text.get(..at)?;
         let (_, line) = before.rsplit_once('\n')?;
         line.trim().is_empty().then_some(line)
     }
 
-    /// Returns the white space at the beginning of the line of `at`.
+    /// Returns the whitespace at the beginning of the line of `at`.
     fn line_indentation(&self, at: usize) -> &str {
         let before = self.text.get(..at).unwrap_or_default();
         let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);
@@ -231,7 +231,7 @@ impl Document<'_> {
         splices
     }
 
-    /// Cuts a child out of a container, with the comma and the white space that belong to it.
+    /// Cuts a child out of a container, with the comma and the whitespace that belong to it.
     fn cut(&self, node: &Node<'_>, at: usize) -> Vec<Splice> {
         let Some(Container { range, children }) = container(node) else { return Vec::new() };
         let Some((child, _)) = children.get(at) else { return Vec::new() };
@@ -248,7 +248,7 @@ impl Document<'_> {
                 false => vec![cut(start, child.end), cut(comma.start, comma.end)],
             };
         }
-        // Without a comma behind it, the child is the last one, and the comma before it has to go.
+        // Without a comma after it, the child is the last one, and the comma before it has to go.
         let before =
             at.checked_sub(1).and_then(|i| children.get(i)).and_then(|(p, _)| comma(p.end, child.start));
         match before {

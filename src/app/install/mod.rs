@@ -15,6 +15,7 @@ mod syntax_error;
 mod toml_text;
 mod value_path;
 mod write;
+mod yaml_text;
 
 #[cfg(test)]
 mod tests;

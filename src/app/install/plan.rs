@@ -89,7 +89,7 @@ impl Current {
         }
     }
 
-    /// Plans no change.
+    /// Returns a plan that leaves the file as it is.
     fn keep(self, action: Action) -> FilePlan {
         let after = self.text.clone();
         self.plan(after, action)
@@ -207,7 +207,7 @@ pub(super) fn remove_config(
         text = config.syntax.remove(&text, &path, existing).map_err(|e| current.failure(&e))?;
         root = config.syntax.parse(&text).map_err(|e| current.failure(&e.into()))?;
     }
-    // What the file was before is better than what the removal of values leaves: white space of empty objects.
+    // What the file was before is better than what the removal of values leaves: whitespace of empty objects.
     let record = current.record.as_ref().filter(|_| current.is_as_written() && !force);
     let after = match record.map(|record| record.before) {
         Some(Before::Missing) => None,
@@ -439,8 +439,10 @@ fn outdated(root: &Value, path: &[Step], setting: &Setting) -> Vec<(ValuePath, V
     let mut values: Vec<(ValuePath, Value)> = Vec::new();
     for (name, value) in wanted {
         match name.as_str() {
-            "command" | "args" => values.push(([here.clone(), vec![key(name)]].concat(), value.clone())),
-            "env" | "environment" => {
+            "command" | "cmd" | "args" => {
+                values.push(([here.clone(), vec![key(name)]].concat(), value.clone()))
+            }
+            "env" | "envs" | "environment" => {
                 for (variable, value) in value.as_object().into_iter().flatten() {
                     values.push(([here.clone(), vec![key(name), key(variable)]].concat(), value.clone()));
                 }

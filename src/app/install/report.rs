@@ -50,7 +50,7 @@ pub struct AgentError {
     pub hints: Vec<String>,
 }
 
-/// One agent.
+/// What was done, or would be done, for one agent.
 #[derive(Debug, Clone, Serialize)]
 pub struct AgentReport {
     pub agent: &'static str,

@@ -132,6 +132,12 @@ impl Setting {
     }
 }
 
+/// Returns the first of two files of a directory if it exists, otherwise the second one.
+pub(super) fn commented_or(dir: &Path, first: &str, second: &str) -> PathBuf {
+    let first = dir.join(first);
+    if first.exists() { first } else { dir.join(second) }
+}
+
 impl Site<'_> {
     /// Returns the directory of the project, or `user`.
     pub fn dir(&self, user: PathBuf, project: &str) -> PathBuf {

@@ -1,10 +1,10 @@
-//! The two syntaxes of agents' configuration files behind one interface, with a check of every edit.
+//! The syntaxes of agents' configuration files behind one interface, with a check of every edit.
 
 use serde_json::Value;
 
 use super::syntax_error::SyntaxError;
 use super::value_path::{self, Step, ValuePath};
-use super::{json_text, toml_text};
+use super::{json_text, toml_text, yaml_text};
 
 /// The syntax of a configuration file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(super) enum Syntax {
     /// JSON, with comments and the other freedoms of JSON5.
     Json,
     Toml,
+    /// YAML, in block mappings.
+    Yaml,
 }
 
 /// Why a text cannot be edited.
@@ -38,6 +40,7 @@ impl Syntax {
         match self {
             Syntax::Json => json_text::parse(text),
             Syntax::Toml => toml_text::parse(text),
+            Syntax::Yaml => yaml_text::parse(text),
         }
     }
 
@@ -51,6 +54,7 @@ impl Syntax {
         let edited = match self {
             Syntax::Json => json_text::set(text, path, value)?,
             Syntax::Toml => toml_text::set(text, path, value)?,
+            Syntax::Yaml => yaml_text::set(text, path, value),
         };
         let edited = edited.ok_or_else(|| self.shape_error(text, path))?;
         self.check(mark.to_owned() + &edited, &wanted, path)
@@ -76,6 +80,7 @@ impl Syntax {
         let edited = match self {
             Syntax::Json => json_text::remove(text, &path)?,
             Syntax::Toml => toml_text::remove(text, &path)?,
+            Syntax::Yaml => yaml_text::remove(text, &path),
         };
         let edited = edited.ok_or_else(|| EditError::Unsafe(value_path::display(&path)))?;
         self.check(mark.to_owned() + &edited, &wanted, &path)
@@ -92,6 +97,7 @@ impl Syntax {
         let line = match self {
             Syntax::Json => json_text::line_of(text, path),
             Syntax::Toml => 1,
+            Syntax::Yaml => yaml_text::line_of(text, path),
         };
         EditError::Shape { line, path: value_path::display(path) }
     }

@@ -81,6 +81,21 @@ const CONFIGS: &[(&str, &str, Syntax, &[&str])] = &[
     ("cline", ".cline/data/settings/cline_mcp_settings.json", Syntax::Json, &["mcpServers", "clawgate"]),
     ("qwen", ".qwen/settings.json", Syntax::Json, &["mcpServers", "clawgate"]),
     ("copilot", ".copilot/mcp-config.json", Syntax::Json, &["mcpServers", "clawgate"]),
+    ("goose", ".config/goose/config.yaml", Syntax::Yaml, &["extensions", "clawgate"]),
+    ("amp", ".config/amp/settings.json", Syntax::Json, &["amp.mcpServers", "clawgate"]),
+    (
+        "roo",
+        ".config/Code/User/globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
+        Syntax::Json,
+        &["mcpServers", "clawgate"],
+    ),
+    ("kilo", ".config/kilo/kilo.jsonc", Syntax::Json, &["mcp", "clawgate"]),
+    ("continue", ".continue/mcpServers/clawgate.json", Syntax::Json, &["mcpServers", "clawgate"]),
+    ("droid", ".factory/mcp.json", Syntax::Json, &["mcpServers", "clawgate"]),
+    ("hermes", ".hermes/config.yaml", Syntax::Yaml, &["mcp_servers", "clawgate"]),
+    ("crush", ".config/crush/crush.json", Syntax::Json, &["mcp", "clawgate"]),
+    ("cursor", ".cursor/mcp.json", Syntax::Json, &["mcpServers", "clawgate"]),
+    ("zed", ".config/zed/settings.json", Syntax::Json, &["context_servers", "clawgate"]),
 ];
 
 #[test]
@@ -125,8 +140,24 @@ const ODD_TOML: &[&str] = &[
     "a = '''\n[mcp_servers.clawgate]\n'''\r\n[[list]]\r\nb = 1979-05-27T07:32:00Z\r\n",
 ];
 
+const ODD_YAML: &[&str] = &[
+    "",
+    "\n\n",
+    "# only a comment\n",
+    "\u{feff}model: x\n",
+    "---\nmodel: x",
+    "extensions: {}\nmcp_servers: {} # note\r\n",
+    "extensions:\r\n  other:\r\n    cmd: x # note\r\n\r\n# end\r\nmcp_servers:\r\n  other: {command: x}\r\n",
+    "mcp_servers:\n    \"other\":\n        command: x\nextensions:\n    # none\n    other:\n        text: |\n            clawgate:\n              a: 1\n\n\nlast: [1,\n  2]\n",
+    "a: &x {b: 1}\nc: *x\nd: 'e: f'\n",
+];
+
 fn odd(syntax: Syntax) -> &'static [&'static str] {
-    if syntax == Syntax::Json { ODD_JSON } else { ODD_TOML }
+    match syntax {
+        Syntax::Json => ODD_JSON,
+        Syntax::Toml => ODD_TOML,
+        Syntax::Yaml => ODD_YAML,
+    }
 }
 
 #[test]
@@ -204,12 +235,15 @@ fn objects_that_were_made_for_hooks_go_with_them_after_other_changes() {
 
 #[test]
 fn a_file_that_cannot_be_parsed_is_named_with_its_line_and_nothing_is_written() {
-    for (agent, path, syntax, _) in CONFIGS {
-        for bad in [
-            &["{\n  \"a\": 1,\n  oops\n}", "[1]", "{\"mcpServers\": 3, \"mcp\": 3}"][..],
-            &["a = 1\nb = = 2\n", "mcp_servers = 3\n"],
-        ][usize::from(*syntax == Syntax::Toml)]
-        {
+    for (agent, path, syntax, place) in CONFIGS {
+        // The last one is valid, but has another type where the servers belong.
+        let other_type = json!({ place[0]: 3 }).to_string();
+        let bad: &[&str] = match syntax {
+            Syntax::Json => &["{\n  \"a\": 1,\n  oops\n}", "[1]", &other_type],
+            Syntax::Toml => &["a = 1\nb = = 2\n", "mcp_servers = 3\n"],
+            Syntax::Yaml => &["a: 1\nb: [2\n", "- 1\n", &other_type],
+        };
+        for bad in bad {
             let home = Home::new();
             home.write(path, bad);
             let before = home.files();
@@ -637,7 +671,7 @@ proptest! {
             let cut = Syntax::Json.remove(&edited, &path, existing).unwrap();
             prop_assert_eq!(Syntax::Json.parse(&cut).unwrap(), root.clone());
             let was_empty = parent.as_object().is_some_and(|m| m.is_empty()) || parent.as_array().is_some_and(Vec::is_empty);
-            // The white space of an empty container is only in the backup.
+            // The whitespace of an empty container is only in the backup.
             if !was_empty {
                 prop_assert_eq!(&cut, &text, "{:?}", edited);
             }

@@ -98,7 +98,7 @@ pub(super) fn find_call(value: &Value, arguments: &str) -> Option<ValuePath> {
     };
     match value {
         Value::Object(map) => {
-            let command = match map.get("command") {
+            let command = match map.get("command").or_else(|| map.get("cmd")) {
                 Some(Value::String(program)) => {
                     let args = map.get("args").and_then(words);
                     Some(args.map_or_else(|| program.clone(), |args| format!("{program} {args}")))
@@ -134,6 +134,7 @@ mod tests {
             json!({ "command": "/opt/a b/clawgate", "args": ["mcp"], "env": {} }),
             json!({ "command": "C:\\Tools\\clawgate.exe", "args": ["mcp"] }),
             json!({ "type": "local", "command": ["clawgate", "mcp"] }),
+            json!({ "name": "clawgate", "cmd": "clawgate", "args": ["mcp"] }),
         ] {
             assert_eq!(find_call(&value, "mcp"), Some(Vec::new()), "{value}");
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::sources::{Checkout, checkout};
 use crate::store::ProjectRow;
-use crate::trace::{is_below, last_component, normal_directory};
+use crate::trace::{is_below, last_component, normal_directory, other_spelling};
 
 use super::glob::fold;
 
@@ -41,12 +41,14 @@ pub(crate) struct Coverage {
 pub(crate) struct Projects<'a> {
     pub(super) known: Vec<Known<'a>>,
     pub(super) visited: Vec<Visited>,
+    /// Whether a session worked in more directories than are kept, so that an unknown one may be among them.
+    pub(super) is_cut: bool,
     pub(super) home: &'a Path,
 }
 
 pub(super) struct Known<'a> {
     pub row: &'a ProjectRow,
-    /// The project's own path, and those of its worktrees and links.
+    /// The project's own path, those of its worktrees and links, and their spellings on other systems.
     pub directories: Vec<String>,
 }
 
@@ -85,6 +87,8 @@ pub(crate) struct Visited {
     pub recorded: String,
     /// The directory in its normal spelling, and its repository if the path is that of a worktree.
     pub directories: Vec<String>,
+    /// The spellings of these on other systems.
+    pub others: Vec<String>,
     /// The possible names of its repository, if the path of the worktree tells only a name.
     pub repositories: Vec<String>,
 }
@@ -101,7 +105,8 @@ impl Visited {
             Checkout::At(_) => {}
             Checkout::Named(names) => repositories = names.into_iter().map(fold).collect(),
         }
-        Visited { recorded: recorded.to_owned(), directories, repositories }
+        let others = directories.iter().filter_map(|directory| other_spelling(directory)).collect();
+        Visited { recorded: recorded.to_owned(), directories, others, repositories }
     }
 
     /// Returns the directory in its normal spelling.
@@ -110,7 +115,7 @@ impl Visited {
     }
 
     pub fn any_directory(&self, fits: &dyn Fn(&str) -> bool) -> bool {
-        self.directories.iter().any(|directory| fits(directory))
+        self.directories.iter().chain(&self.others).any(|directory| fits(directory))
     }
 }
 

@@ -52,6 +52,11 @@ impl Exclusions {
             out.visited.insert(MORE_DIRECTORIES.to_owned());
         }
         out.elsewhere = projects.visited_elsewhere(&out.visited);
+        // What is not kept is shown, so that a person can exclude what may be among it.
+        let is_cut = visited.iter().any(|path| path == MORE_DIRECTORIES);
+        if is_cut && !out.visited.contains(MORE_DIRECTORIES) {
+            out.elsewhere.insert(MORE_DIRECTORIES.to_owned());
+        }
         // A worktree of a repository that is known only by its name may belong to an excluded repository.
         let excluded: BTreeSet<String> = rows
             .iter()

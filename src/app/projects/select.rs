@@ -7,7 +7,8 @@ use crate::app::config::Excluded;
 use crate::app::fs::real_directory;
 use crate::store::ProjectRow;
 use crate::trace::{
-    is_absolute, is_below, is_root_or_home, is_windows_path, normal_directory, trim_separators,
+    is_absolute, is_below, is_root_or_home, is_windows_path, may_be_below, normal_directory, other_spelling,
+    trim_separators,
 };
 
 use super::glob::{Glob, fold, is_glob};
@@ -20,16 +21,19 @@ impl<'a> Projects<'a> {
     pub fn new(rows: &'a [ProjectRow], home: &'a Path) -> Self {
         let known = rows.iter().map(|row| {
             let paths = std::iter::once(&row.path).chain(&row.directories);
-            Known { row, directories: paths.map(|path| normal_directory(path)).collect() }
+            let mut directories: Vec<String> = paths.map(|path| normal_directory(path)).collect();
+            let others: Vec<String> = directories.iter().filter_map(|path| other_spelling(path)).collect();
+            directories.extend(others);
+            Known { row, directories }
         });
-        Projects { known: known.collect(), visited: Vec::new(), home }
+        Projects { known: known.collect(), visited: Vec::new(), is_cut: false, home }
     }
 
     /// Selects projects for a filter: by a name in any case, the unique beginning of a name, a path with everything below it,
     /// or a glob. A text that is ambiguous for an exclusion is ambiguous here too.
     pub fn select(&self, typed: &str) -> Result<Vec<String>, Mismatch> {
         let coverage = self.exclude(typed)?;
-        Ok(coverage.iter().flat_map(|what| self.named_exactly(what)).fold(Vec::new(), |mut names, name| {
+        Ok(coverage.iter().flat_map(|what| self.projects_of(what)).fold(Vec::new(), |mut names, name| {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -38,7 +42,7 @@ impl<'a> Projects<'a> {
     }
 
     /// The projects that an entry means, without those below a project.
-    fn named_exactly(&self, what: &Excluded) -> Vec<String> {
+    fn projects_of(&self, what: &Excluded) -> Vec<String> {
         match what {
             Excluded::Project { name, .. } => vec![name.clone()],
             _ => self.covered_by(what).names,
@@ -96,13 +100,20 @@ impl<'a> Projects<'a> {
     }
 
     fn exclude_path(&self, path: &str) -> Result<Vec<Excluded>, Mismatch> {
-        // A path to a linked folder stands for the folder too, and sessions may be recorded under either one.
+        // A path to a linked folder is a path of the folder too, and sessions may be recorded under either one.
         let spellings = spellings(path);
-        let used: Vec<Excluded> = spellings
+        let other = spellings.first().and_then(|path| other_spelling(path));
+        let is_other =
+            |what: &Excluded| matches!(what, Excluded::Pattern(path) if Some(path) == other.as_ref());
+        let mut used: Vec<Excluded> = spellings
             .iter()
             .filter(|path| self.known.iter().any(|p| p.is_below(path, false)) || self.was_visited(path))
             .map(|path| Excluded::Pattern(path.clone()))
             .collect();
+        // An entry covers the other spelling of its path too.
+        if used.len() > 1 {
+            used.retain(|what| !is_other(what));
+        }
         if !used.is_empty() {
             return Ok(used);
         }
@@ -124,6 +135,10 @@ impl<'a> Projects<'a> {
             }
         }
         match &recorded[..] {
+            // It may be one of the directories that are not kept.
+            [] if self.is_cut => {
+                Ok(spellings.into_iter().map(Excluded::Pattern).filter(|what| !is_other(what)).collect())
+            }
             [] => Err(Mismatch::Unknown),
             [only] => Ok(vec![Excluded::Pattern(only.path.clone())]),
             _ => Err(Mismatch::Ambiguous(recorded)),
@@ -140,8 +155,10 @@ impl<'a> Projects<'a> {
         let (found, mut visited, is_clear) = match what {
             Excluded::Project { path, .. } => {
                 let path = normal_directory(path);
-                let found = self.all(&|p| p.directories.iter().any(|d| self.is_part_of(d, &path)));
-                (found, self.visited_where(&|v| v.any_directory(&|d| self.is_part_of(d, &path))), true)
+                let paths = [other_spelling(&path).unwrap_or_else(|| path.clone()), path];
+                let is_part = |directory: &str| paths.iter().any(|path| self.is_part_of(directory, path));
+                let found = self.all(&|p| p.directories.iter().any(|d| is_part(d)));
+                (found, self.visited_where(&|v| v.any_directory(&is_part)), true)
             }
             Excluded::Pattern(text) => {
                 let text = expand_home(text.trim(), self.home);
@@ -150,13 +167,17 @@ impl<'a> Projects<'a> {
                 let glob = is_glob(&text).then(|| spellings.iter().filter_map(|text| Glob::new(text)));
                 let globs: Vec<Glob> = glob.into_iter().flatten().collect();
                 let is_match = |directory: &str| {
-                    paths.iter().any(|path| is_below(directory, path, true))
+                    paths.iter().any(|path| is_below(directory, path, true) || may_be_below(directory, path))
                         || globs.iter().any(|glob| glob.matches_path(directory))
                 };
                 let has_name = |name: &str| globs.iter().any(|glob| glob.matches_name(name));
                 let found = self.all(&|p| p.directories.iter().any(|d| is_match(d)) || has_name(&p.row.name));
                 let visited =
                     self.visited_where(&|v| v.any_directory(&is_match) || self.names_in(v).any(has_name));
+                let is_unkept = self.is_cut && !paths.is_empty();
+                if is_unkept && found.is_empty() && visited.is_empty() {
+                    return Coverage { is_clear: true, ..Coverage::default() };
+                }
                 (found, visited, true)
             }
             Excluded::Name(text) => {
@@ -184,6 +205,7 @@ impl<'a> Projects<'a> {
     pub(super) fn is_part_of(&self, directory: &str, project: &str) -> bool {
         let alone = is_root_or_home(project) || normal_directory(&self.home.to_string_lossy()) == project;
         is_below(directory, project, true) && (!alone || is_below(project, directory, true))
+            || !alone && may_be_below(directory, project)
     }
 
     /// Returns why an entry is not clear. `None` if it is.
@@ -196,7 +218,7 @@ impl<'a> Projects<'a> {
         Some(if meant.is_empty() { Mismatch::Unknown } else { ambiguous(&meant) })
     }
 
-    /// Returns the entry that a written name stands for, if it is clear.
+    /// Returns the entry that a written name refers to, if it is unambiguous.
     pub fn resolved(&self, what: &Excluded) -> Option<Excluded> {
         let coverage = matches!(what, Excluded::Name(_)).then(|| self.covered_by(what))?;
         let name = coverage.names.first().filter(|_| coverage.is_clear)?;
@@ -236,8 +258,8 @@ fn checked(typed: &str) -> Result<&str, Mismatch> {
     }
 }
 
-/// Returns the normal spelling of a path, and the path without symbolic links if it differs. The part of a glob before its
-/// first special character is treated alike.
+/// Returns the normal spelling of a path, the path without symbolic links if it differs, and its spelling on another system.
+/// The part of a glob before its first special character is treated alike.
 fn spellings(path: &str) -> Vec<String> {
     if !is_absolute(path) {
         return vec![path.to_owned()];
@@ -251,7 +273,8 @@ fn spellings(path: &str) -> Vec<String> {
     let rest = normal.get(fixed.len()..).unwrap_or_default();
     let real = if is_network { None } else { real_directory(&fixed).map(|real| format!("{real}{rest}")) };
     let real = real.filter(|real| *real != normal);
-    std::iter::once(normal).chain(real).collect()
+    let other = other_spelling(&normal);
+    std::iter::once(normal).chain(real).chain(other).collect()
 }
 
 /// Returns as many components of a path as another one has.

@@ -14,6 +14,7 @@ impl<'a> Projects<'a> {
     pub fn with_visited(mut self, directories: &[String]) -> Self {
         let known = directories.iter().filter(|path| *path != MORE_DIRECTORIES);
         self.visited = known.map(|path| Visited::new(path)).collect();
+        self.is_cut = directories.iter().any(|path| path == MORE_DIRECTORIES);
         self
     }
 
@@ -180,6 +181,19 @@ mod tests {
     #[test]
     fn an_exclusion_covers_directories_that_are_in_no_project() {
         let zorga = ["/home/ada/clients/Zorga/src"];
+        let visited = [
+            r"/mnt/c/Users/ada/clients/zorga",
+            r"/c/Users/ada/clients/zorga/src",
+            r"\\localhost\C$\Users\ada\clients\zorga",
+            "ssh://box/Users/ada/clients/zorga",
+        ]
+        .map(str::to_owned);
+        let projects = Projects::new(&[], Path::new("/home/ada")).with_visited(&visited);
+        for pattern in [r"C:\Users\ada\clients\zorga", "c:/users/ada/clients", "/mnt/c/Users/ada/clients"] {
+            let count = projects.covered_by(&Excluded::Pattern(pattern.into())).visited.len();
+            assert!(count >= 3 && (count == 4 || pattern.starts_with('/')), "{pattern} {count}");
+            assert!(projects.exclude(pattern).is_ok(), "{pattern}");
+        }
         for pattern in ["/home/ada/clients", "~/clients/zorga", "/home/*/clients", "zor*", "client?"] {
             assert_eq!(excluded(&Excluded::Pattern(pattern.into())), zorga, "{pattern}");
         }
@@ -209,6 +223,18 @@ mod tests {
         let found = projects.visited_elsewhere(&BTreeSet::from(["/srv/x".to_owned()]));
         let expected = ["/home/ada", "/home/ada/clients/zorga", "/home/ada/clients/zorga2"];
         assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn an_unknown_path_can_be_excluded_while_a_session_worked_in_too_many_directories() {
+        let what = Excluded::Pattern("/home/ada/clients/zorga".into());
+        for (directory, is_cut) in [("/srv/x", false), (MORE_DIRECTORIES, true)] {
+            let visited = [directory.to_owned()];
+            let projects = Projects::new(&[], Path::new("/home/ada")).with_visited(&visited);
+            assert_eq!(projects.exclude("/home/ada/clients/zorga/").is_ok(), is_cut);
+            assert_eq!(projects.covered_by(&what).is_clear, is_cut);
+            assert_eq!(projects.exclude("zorga"), Err(Mismatch::Unknown), "a name says no place");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::redact::{Policy, Redactor};
 use crate::rules::Engine;
 use crate::sources;
 use crate::store::ProjectRow;
-use crate::trace::{SessionKey, trim_separators};
+use crate::trace::{SessionKey, is_root_or_home, trim_separators};
 
 use crate::app::config::redact_lists::is_common_word;
 use crate::app::{App, Failure};
@@ -65,7 +65,7 @@ impl AgentView {
     /// Redacts a sentence of this program that may contain names and keys of sessions.
     ///
     /// Configured strings that are words of this program's sentences are redacted only in what a sentence quotes. They are
-    /// common words, which is no secret.
+    /// common words, which is not a secret.
     pub fn message(&mut self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -123,8 +123,10 @@ const OWN_WORDS: &[&str] = &[
     "clawgate",
     "confirm",
     "confirmed",
+    "command",
     "contain",
     "contains",
+    "dataset",
     "decide",
     "destination",
     "digest",
@@ -133,13 +135,17 @@ const OWN_WORDS: &[&str] = &[
     "exclusion",
     "include",
     "key",
+    "licence",
     "logs",
     "match",
     "matches",
     "nothing",
     "passphrase",
+    "person",
     "prepare",
     "prepared",
+    "project",
+    "projects",
     "publish",
     "published",
     "redact",
@@ -191,7 +197,11 @@ impl App {
     /// # Errors
     /// [`Failure`] if the configured strings cannot be searched for.
     pub fn agent_view(&self) -> Result<AgentView, Failure> {
-        self.view(self.reading_policy())
+        let mut policy = self.reading_policy();
+        // A session that began in a home directory has a project with the name of its user.
+        let projects = self.archive.projects()?.into_iter().map(|p| p.path);
+        policy.homes.extend(projects.filter(|path| is_root_or_home(path)));
+        self.view(policy)
     }
 
     fn program_view(&self) -> Result<AgentView, Failure> {
@@ -214,6 +224,15 @@ impl App {
         sentences.as_ref().map_or(Ok(()), Redactor::check)?;
         let home = trim_separators(&self.ctx.env.home.to_string_lossy()).to_owned();
         Ok(AgentView { redactor, sentences, home })
+    }
+
+    /// Returns the name of the project of the archive that an agent sees under this name or path, or the directory above
+    /// projects.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive refuses, or the names cannot be redacted for the comparison.
+    pub(crate) fn real_project_name(&self, shown: &str) -> Result<Option<String>, Failure> {
+        self.project_shown_as(shown, &self.archive.projects_to_choose()?)
     }
 
     /// Returns the name of the project that an agent sees under this name or path, or the directory above projects.

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::rules::is_shared_account;
 use crate::trace::Env;
 
-/// Longest file that is read, in bytes.
+/// Maximum length of a file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// Hosts of public services, which identify nobody.
@@ -25,12 +25,15 @@ const PUBLIC_HOSTS: [&str; 10] = [
     "ssh.dev.azure.com",
 ];
 
-/// Returns the kind (`PERSON`, `EMAIL`, `USER`, `HOST`) and the value of each identity.
-pub(crate) fn identities(env: &Env) -> Vec<(String, String)> {
-    let mut out: Vec<(String, String)> = Vec::new();
-    let mut add = |kind: &str, value: &str| {
+/// The kind (`PERSON`, `EMAIL`, `USER`, `HOST`) and the value of each identity.
+#[derive(Default)]
+struct Identities(Vec<(String, String)>);
+
+impl Identities {
+    /// Adds an identity unless the value could be anybody's.
+    fn add(&mut self, kind: &str, value: &str) {
         let value = value.trim().trim_matches('"');
-        let good = match kind {
+        let identifies = match kind {
             "EMAIL" => {
                 value.contains('@')
                     && value.len() > 5
@@ -41,10 +44,15 @@ pub(crate) fn identities(env: &Env) -> Vec<(String, String)> {
             "HOST" => is_private_host(value),
             _ => value.len() >= 4 && value.contains(' '),
         };
-        if good && !out.iter().any(|(_, v)| v == value) {
-            out.push((kind.to_owned(), value.to_owned()));
+        if identifies && !self.0.iter().any(|(_, v)| v == value) {
+            self.0.push((kind.to_owned(), value.to_owned()));
         }
-    };
+    }
+}
+
+/// Returns the identities in the configuration of git and ssh.
+pub(crate) fn of_files(env: &Env) -> Vec<(String, String)> {
+    let mut out = Identities::default();
     for file in [".gitconfig", ".config/git/config"] {
         let mut section = String::new();
         for line in read_small(&env.home.join(file)).lines().map(str::trim) {
@@ -52,9 +60,9 @@ pub(crate) fn identities(env: &Env) -> Vec<(String, String)> {
                 section = head.trim_end_matches(']').trim().to_lowercase();
             } else if let Some((key, value)) = line.split_once('=') {
                 match (section.as_str(), key.trim().to_lowercase().as_str()) {
-                    ("user" | "author" | "committer", "name") => add("PERSON", value),
-                    ("user" | "author" | "committer", "email") => add("EMAIL", value),
-                    ("github" | "gitlab" | "credential", "user" | "username") => add("USER", value),
+                    ("user" | "author" | "committer", "name") => out.add("PERSON", value),
+                    ("user" | "author" | "committer", "email") => out.add("EMAIL", value),
+                    ("github" | "gitlab" | "credential", "user" | "username") => out.add("USER", value),
                     _ => {}
                 }
             }
@@ -65,23 +73,26 @@ pub(crate) fn identities(env: &Env) -> Vec<(String, String)> {
         let (key, value) =
             (words.next().unwrap_or_default().to_lowercase(), words.next().unwrap_or_default());
         match key.as_str() {
-            "hostname" => add("HOST", value),
-            "host" => value.split_whitespace().for_each(|h| add("HOST", h)),
-            "user" => add("USER", value),
+            "hostname" => out.add("HOST", value),
+            "host" => value.split_whitespace().for_each(|h| out.add("HOST", h)),
+            "user" => out.add("USER", value),
             _ => {}
         }
     }
-    for name in ["HOSTNAME", "COMPUTERNAME"] {
-        if let Some(value) = env.var(name) {
-            add("HOST", value);
+    out.0
+}
+
+/// Returns the identities in the environment: the names of the machine and of the account.
+pub(crate) fn of_environment(env: &Env) -> Vec<(String, String)> {
+    let mut out = Identities::default();
+    let names =
+        [("HOST", ["HOSTNAME", "COMPUTERNAME"].as_slice()), ("USER", &["USER", "LOGNAME", "USERNAME"])];
+    for (kind, variables) in names {
+        for value in variables.iter().filter_map(|name| env.var(name)) {
+            out.add(kind, value);
         }
     }
-    for name in ["USER", "LOGNAME", "USERNAME"] {
-        if let Some(value) = env.var(name) {
-            add("USER", value);
-        }
-    }
-    out
+    out.0
 }
 
 /// Whether a host name identifies the owner: no public service, and no word that a text could contain by chance.
@@ -125,7 +136,7 @@ mod tests {
         let mut env = Env::bare(dir.path(), dir.path());
         env.vars.insert("HOSTNAME".into(), "laptop".into());
         env.vars.insert("USER".into(), "root".into());
-        let found = identities(&env);
+        let found = [of_files(&env), of_environment(&env)].concat();
         let found: Vec<_> = found.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(
             found,

@@ -24,7 +24,8 @@ impl App {
             usernames: self.config.redact.usernames.clone(),
             homes: vec![self.ctx.env.home.to_string_lossy().into_owned()],
             detectors: self.config.detectors.iter().map(|d| format!("{} {:?}", d.name, d.command)).collect(),
-            identities: local_identities::identities(&self.ctx.env),
+            identities: local_identities::of_files(&self.ctx.env),
+            environment: local_identities::of_environment(&self.ctx.env),
             ..Policy::default()
         };
         policy.options.thinking = export.thinking;

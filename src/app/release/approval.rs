@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::environment::EnvironmentNote;
 use crate::app::{App, Failure};
-use crate::gate::{HubAddress, PolicyVerdict, PublishPolicy, RowsRead, SealedFile};
+use crate::export::is_shard;
+use crate::gate::{EarlierCounts, HubAddress, PolicyVerdict, PublishPolicy, RowsRead, SealedFile};
 use crate::trace::{SessionKey, Timestamp};
 use crate::workflow::{
     Actor, Assurance, Destination, EntityDecision, FileEntry, NameScan, Phase, Target, canonical, digest,
@@ -58,7 +59,6 @@ pub struct Preview {
     pub destination: Option<Destination>,
     /// The assurance that the destination needs.
     pub needed: Option<Assurance>,
-    /// Number of rows.
     pub rows: u64,
     pub files: Vec<FileEntry>,
     pub privacy_report: PrivacyReport,
@@ -81,6 +81,15 @@ pub struct Approval {
     pub(super) files: Arc<[SealedFile]>,
     /// The evidence, if it was checked against the bytes. It was if the release can be signed.
     pub(super) evidence: Option<VerifiedEvidence>,
+}
+
+/// What stood at the destination, as the person who signed was told.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// The commit on top of which the release is published.
+    pub head: Option<String>,
+    /// SHA-256 of each file that the release may replace or delete, by path.
+    pub standing: BTreeMap<String, String>,
 }
 
 impl Approval {
@@ -116,6 +125,27 @@ impl Approval {
         rows_read(&self.preview.approval.read, self.preview.rows)
     }
 
+    /// SHA-256 of each file that the release may replace or delete, by path: those of the earlier releases that the screen counts, and
+    /// those of others that it names. A second approver is not shown the latter, so they stay if there is one.
+    pub(super) fn standing(&self) -> BTreeMap<String, String> {
+        let screen = &self.preview.approval;
+        let mut files = screen.earlier.as_ref().map(|earlier| earlier.files.clone()).unwrap_or_default();
+        if let Some(head) = screen.head.as_ref().filter(|_| self.approvers() == 1) {
+            files.extend(head.replaced.clone());
+        }
+        files
+    }
+
+    /// Where the release may be published.
+    pub(super) fn place(&self) -> Place {
+        Place { head: self.head(), standing: self.standing() }
+    }
+
+    /// Digest of the whole release to which the files are added.
+    pub(super) fn adds_to(&self) -> Option<&str> {
+        self.preview.approval.earlier.as_ref().filter(|earlier| earlier.counts.adds)?.whole.as_deref()
+    }
+
     /// The notes about the environment, as the receipt contains them.
     pub(super) fn environment(&self) -> Vec<String> {
         environment_lines(&self.preview)
@@ -142,7 +172,7 @@ pub struct ReaderRows {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeptValue {
     pub kind: String,
-    /// The masked value.
+    /// The value with most of its characters replaced.
     pub masked: String,
     pub by: Actor,
 }
@@ -287,16 +317,20 @@ impl App {
         let (strings, strings_removed) = self.strings_of_release()?;
         let policy = PublishPolicy::read(self.ctx.env.system_dir.as_deref(), &self.dir())?;
         let log = self.audit_log()?;
+        let earlier = self.earlier_rows(open, files, &log)?;
         Ok(ApprovalScreen {
             unsigned_entries: log.unsigned(),
-            log_signed: log.head.map(|head| head.at),
-            policy: release.destination.as_ref().map(|d| policy.judge(d, rows)),
+            log_signed: log.head.as_ref().map(|head| head.at),
+            policy: release
+                .destination
+                .as_ref()
+                .map(|d| policy.judge(d, rows + rows_there(earlier.as_ref().map(|e| &e.counts)))),
             endpoint: hub.as_ref().map(|h| h.endpoint.clone()),
             environment: self.unusual_environment(hub.as_ref().map(|h| h.endpoint.as_str())),
             proxy: hub.and_then(|h| h.proxy),
             rows,
             bytes: files.iter().map(|f| f.bytes.len() as u64).sum(),
-            earlier: self.earlier_rows(open)?,
+            earlier,
             head: open.data.head.as_ref().and_then(PinnedHead::note),
             projects,
             coverage: self.reading_summary(open)?.coverage,
@@ -342,6 +376,11 @@ impl App {
     }
 }
 
+/// The rows that stay at the destination beside those of the release. The policy limits the dataset as a whole.
+pub(super) fn rows_there(earlier: Option<&EarlierCounts>) -> u64 {
+    earlier.filter(|earlier| earlier.adds).map_or(0, |earlier| earlier.rows)
+}
+
 /// The rows that each reader read completely.
 pub(super) fn readers(open: &OpenRelease) -> Vec<ReaderRows> {
     let mut by: BTreeMap<&str, u64> = BTreeMap::new();
@@ -368,7 +407,7 @@ pub(super) fn rows_read(by: &[ReaderRows], rows_total: u64) -> RowsRead {
 /// Counts the rows of the shards, by project. It reads the bytes that would be published, and not the archive.
 pub(super) fn projects(files: &[SealedFile]) -> (Vec<ProjectRows>, u64) {
     let mut by: BTreeMap<String, u64> = BTreeMap::new();
-    for file in files.iter().filter(|f| f.path.starts_with("data/")) {
+    for file in files.iter().filter(|f| is_shard(&f.path)) {
         for line in file.bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
             let project = serde_json::from_slice::<RowHead>(line).ok().and_then(|row| row.project);
             *by.entry(project.unwrap_or_else(|| "unknown".to_owned())).or_default() += 1;
@@ -436,6 +475,7 @@ mod tests {
             file("README.md", "{\"project\":\"no row\"}\n"),
             file("data/train-00000.jsonl", "{\"project\":\"web\"}\n{\"project\":null}\n"),
             file("data/train-00001.jsonl", "{\"project\":\"web\",\"x\":1}\nnot json\n"),
+            file("data/messages-00000-of-00001.jsonl", "{\"project\":\"the same row\"}\n"),
         ];
         let (by, total) = projects(&files);
         let by: Vec<(&str, u64)> = by.iter().map(|p| (p.project.as_str(), p.rows)).collect();

@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::app::audit::AuditLog;
 use crate::app::{App, Failure, Kind};
 use crate::gate::{GateError, HubAccess, KdfParams, Keys, PublicKey, PublicKeys, Unlocked};
 use crate::trace::Timestamp;
-use crate::workflow::Actor;
+use crate::workflow::{Actor, AuditEntry};
 
 /// The entries of the audit log about the keys of others.
 const KEY_ENROLLED: &str = "key_enrolled";
@@ -23,7 +24,7 @@ const WRONG: &str = "wrong_passphrase";
 const RIGHT_AGAIN: &str = "passphrase_right_again";
 /// This many wrong passphrases have no delay, so that a person may mistype.
 const FREE_ATTEMPTS: u32 = 3;
-/// Longest delay before a passphrase is tried, in seconds.
+/// Maximum delay before a passphrase is tried, in seconds.
 const MAX_DELAY_SECONDS: u64 = 30;
 /// At most this many names of projects are compared with a new passphrase.
 const MAX_KNOWN_PROJECTS: usize = 2000;
@@ -62,6 +63,16 @@ impl From<&PublicKey> for EnrolledKey {
         let public = data_encoding::BASE64.encode(key.bytes());
         EnrolledKey { fingerprint: key.fingerprint().to_owned(), public }
     }
+}
+
+/// Fingerprint of the own key that this one replaced, as the first entry of the audit log about it says. `None` if it replaced
+/// none.
+pub(super) fn replaced_by(log: &AuditLog, key: &str) -> Option<String> {
+    let is_made = |e: &&AuditEntry| {
+        matches!(e.kind.as_str(), KEYS_MADE | KEY_ROTATED) && e.detail["key"].as_str() == Some(key)
+    };
+    let made = log.evidence().iter().find(is_made).filter(|e| e.kind == KEY_ROTATED)?;
+    made.detail["old"].as_str().map(str::to_owned)
 }
 
 /// The delay before a passphrase is tried, after a number of wrong ones.

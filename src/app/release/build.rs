@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
+use crate::app::config::ExportConfig;
 use crate::app::text::escape_hidden_json;
 use crate::app::{App, Failure};
-use crate::export::{self, Format, Layout, Packer, ReleaseSummary, RowFacts, RowMeta, RowText, SummaryHead};
+use crate::export::{
+    self, ContentOptions, Format, FormatId, Layout, Packer, ReleaseSummary, RowFacts, RowMeta, RowText,
+    SummaryHead,
+};
 use crate::redact::{Detectors, RedactedSession, Redactor, distinct};
 use crate::rules::Engine;
 use crate::trace::{MORE_DIRECTORIES, Part, Session, SessionKey, SessionUsage, Version};
@@ -109,10 +113,10 @@ impl RedactionPass {
 
 /// The redacted names of projects. Two projects never have the same name.
 #[derive(Default)]
-struct ProjectNames(BTreeMap<String, String>);
+pub(super) struct ProjectNames(BTreeMap<String, String>);
 
 impl ProjectNames {
-    fn name(&mut self, project: String, redactor: &mut Redactor<'_>) -> String {
+    pub fn name(&mut self, project: String, redactor: &mut Redactor<'_>) -> String {
         if let Some(name) = self.0.get(&project) {
             return name.clone();
         }
@@ -124,15 +128,15 @@ impl ProjectNames {
 }
 
 /// The values of the inventory that were decided to be redacted, so far as they were met.
-struct RedactedEntities {
+pub(super) struct RedactedEntities {
     /// Ids of all such values, of this release or of an earlier one.
-    decided: BTreeSet<String>,
-    met: BTreeMap<String, StoredEntity>,
+    pub decided: BTreeSet<String>,
+    pub met: BTreeMap<String, StoredEntity>,
 }
 
 impl RedactedEntities {
     /// Adds a value to the redactor if it was decided to be redacted and is new. Returns whether it was added.
-    fn learn(&mut self, redactor: &mut Redactor<'_>, entity: &StoredEntity) -> bool {
+    pub fn learn(&mut self, redactor: &mut Redactor<'_>, entity: &StoredEntity) -> bool {
         let is_new = self.decided.contains(&entity.id) && !self.met.contains_key(&entity.id);
         if is_new {
             redactor.add_values(&[(entity.kind.clone(), entity.value.clone())]);
@@ -143,27 +147,32 @@ impl RedactedEntities {
 }
 
 /// The chosen sessions, which each pass reads again. The first ones are kept in memory up to [`MAX_CACHED_BYTES`].
-struct SessionReader<'a> {
+pub(super) struct SessionReader<'a> {
     app: &'a App,
     chosen: &'a BTreeMap<SessionKey, Version>,
     /// The rows of others among them, which the archive does not have.
     carried: Rc<BTreeMap<SessionKey, CarriedRow>>,
-    usage: HashMap<String, SessionUsage>,
+    pub usage: HashMap<String, SessionUsage>,
     cached: BTreeMap<&'a SessionKey, Session>,
     cached_bytes: usize,
 }
 
 impl<'a> SessionReader<'a> {
-    fn new(app: &'a App, open: &'a OpenRelease) -> Result<Self, Failure> {
-        let chosen = &open.release.chosen;
+    /// Reads the sessions of a release.
+    pub fn of_release(app: &'a App, open: &'a OpenRelease) -> Result<Self, Failure> {
+        let carried = app.carried_rows(open.id(), &open.data)?;
+        Ok(SessionReader { carried: Rc::new(carried), ..Self::new(app, &open.release.chosen)? })
+    }
+
+    pub fn new(app: &'a App, chosen: &'a BTreeMap<SessionKey, Version>) -> Result<Self, Failure> {
         let keys: Vec<&str> = chosen.keys().map(SessionKey::as_str).collect();
         let usage = app.usage_of(&keys)?;
-        let carried = Rc::new(app.carried_rows(open.id(), &open.data)?);
+        let carried = Rc::default();
         Ok(SessionReader { app, chosen, carried, usage, cached: BTreeMap::new(), cached_bytes: 0 })
     }
 
     /// Calls `each` for every chosen session, in order. The session is `None` if its version was forgotten.
-    fn for_each(
+    pub fn for_each(
         &mut self,
         what: &str,
         mut each: impl FnMut(&SessionKey, &Version, Option<&Session>) -> Result<(), Failure>,
@@ -248,14 +257,14 @@ impl App {
         secrets: &ReleaseSecrets,
     ) -> Result<BuiltRelease, Failure> {
         let options = self.export_options(&open.data);
-        let format = export::format(options.format);
+        let format = export::format(FormatId::Rows);
         let detectors = self.detectors()?;
         let mut redacted = RedactedEntities {
             decided: self.decided_values(open.id(), EntityDecision::Redact)?,
             met: BTreeMap::new(),
         };
         let mut redactor = self.release_redactor(open, secrets, &detectors, &mut redacted)?;
-        let mut reader = SessionReader::new(self, open)?;
+        let mut reader = SessionReader::of_release(self, open)?;
         self.collect_values(&mut redactor, &mut reader)?;
         let local = self.local_key()?;
         let mut survivors = BTreeSet::new();
@@ -364,7 +373,7 @@ impl App {
 
     /// Collects the names and secrets of the chosen sessions, and the secrets of all other sessions: a secret may be
     /// recognisable in one session and not in another.
-    fn collect_values(
+    pub(super) fn collect_values(
         &self,
         redactor: &mut Redactor<'_>,
         reader: &mut SessionReader<'_>,
@@ -397,11 +406,11 @@ impl App {
         (format, thinking): (&dyn Format, bool),
     ) -> Result<(), Failure> {
         let counter = PlaceholderCounter::new(redactor.placeholder_style())?;
-        let ids = ReleaseIds::new(reader.chosen.keys(), redactor)?;
+        let ids = ReleaseIds::new(reader.chosen.keys(), redactor);
         let mut projects = ProjectNames::default();
         let usage = std::mem::take(&mut reader.usage);
         let carried = Rc::clone(&reader.carried);
-        reader.for_each("redacting", |key, version, session| {
+        reader.for_each("redacting", |key, _, session| {
             let Some(session) = session else {
                 pass.leave_out(key, "this version is no longer in the archive".to_owned());
                 return Ok(());
@@ -414,12 +423,13 @@ impl App {
                 return Ok(());
             }
             let project = self.archive.session(key.as_str())?.and_then(|s| s.project);
-            let mut meta = RowMeta::new(version.clone());
-            meta.project = project.map(|p| projects.name(p, redactor));
-            meta.tokens = usage.get(key.as_str()).copied().unwrap_or_default().tokens;
-            meta.thinking = thinking;
+            export::trim(&mut redacted.session, ContentOptions { thinking, ..ContentOptions::default() });
+            let meta = RowMeta {
+                project: project.map(|p| projects.name(p, redactor)),
+                tokens: usage.get(key.as_str()).copied().unwrap_or_default().tokens,
+            };
             let row = format
-                .row(&redacted.session, &meta)
+                .document(&redacted.session, &meta)
                 .map_err(|e| Failure::failed("export", e.to_string()))?
                 .map_chars(escape_hidden_json);
             let facts = RowFacts::of(&redacted.session, &meta);
@@ -455,9 +465,48 @@ impl App {
         let generated = self.now().to_jiff().strftime("%Y-%m-%d").to_string();
         let mut files: Vec<(String, Vec<u8>)> =
             packer.finish().into_iter().map(|f| (f.path, f.bytes)).collect();
-        files.extend(descriptions(open, redactor, rows, report, format, generated)?);
+        let configs = further_formats(open, &self.config.export);
+        let made = derived_files(&configs, &files)?;
+        files.extend(made);
+        if !configs.is_empty() && files.len() > MAX_FILES {
+            let message =
+                format!("The release would have {} files, and one commit may have {MAX_FILES}.", files.len());
+            return Err(Failure::usage("too_many_files", message)
+                .hint("leave out the formats traces and atif, which have one file per session"));
+        }
+        files.extend(descriptions(open, redactor, rows, report, (format, &self.config.export), generated)?);
         Ok(files)
     }
+}
+
+/// Most data files of a release. The Hub takes 256 files in one request.
+const MAX_FILES: usize = 250;
+
+/// The further configurations of a release. A release that adds to a dataset has rows only.
+pub(super) fn further_formats(open: &OpenRelease, configured: &ExportConfig) -> Vec<FormatId> {
+    match open.data.layout(open.id()) {
+        Layout::Whole => open.data.export.as_ref().unwrap_or(configured).further_formats(),
+        Layout::Added(_) => Vec::new(),
+    }
+}
+
+/// The files of further configurations, made from the files with the rows.
+pub(super) fn derived_files<'f>(
+    configs: &[FormatId],
+    rows: impl IntoIterator<Item = &'f (String, Vec<u8>)> + Clone,
+) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let mut out = Vec::new();
+    for config in configs {
+        let lines = rows.clone().into_iter().flat_map(|(_, bytes)| bytes.split(|b| *b == b'\n'));
+        let lines = lines.filter(|line| !line.is_empty());
+        let files = export::derived(export::format(*config), lines, &escape_hidden_json);
+        out.extend(
+            files.map_err(|e| {
+                Failure::failed("export", e.to_string()).hint("clawgate prepare --format rows")
+            })?,
+        );
+    }
+    Ok(out)
 }
 
 /// The files that describe the rows: the card, unless the release adds to a dataset, and the metadata. `generated` is the day
@@ -467,7 +516,7 @@ pub(super) fn descriptions(
     redactor: &Redactor<'_>,
     rows: &[StoredRow],
     report: &PrivacyReport,
-    format: &dyn Format,
+    (format, configured): (&dyn Format, &ExportConfig),
     generated: String,
 ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let release: &Release = &open.release;
@@ -481,11 +530,12 @@ pub(super) fn descriptions(
         licence: destination.and_then(|d| d.licence.clone()),
         generated,
         format: format.id(),
+        configs: further_formats(open, configured),
         rules_version: report.rules_version.clone(),
         policy: report.policy.clone(),
         clawgate_version: env!("CARGO_PKG_VERSION").to_owned(),
     });
-    let ids = ReleaseIds::new(release.chosen.keys(), redactor)?;
+    let ids = ReleaseIds::new(release.chosen.keys(), redactor);
     for r in rows {
         let version = release.chosen.get(&r.key).map_or("", |v| v.0.as_str());
         summary.add(&r.facts, &ids.id(&r.key, redactor), version, &r.place);

@@ -4,19 +4,19 @@
 //! Both are made again from the stored rows and compared byte for byte. The archive can be edited, so the texts that go into
 //! them are redacted once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::app::{App, Failure};
-use crate::export::{self, Format, Layout};
+use crate::export::{self, Format, FormatId, Layout, is_derived};
 use crate::gate::SealedFile;
 use crate::redact::Redactor;
 use crate::rules::Engine;
 use crate::workflow::Phase;
 
 use super::OpenRelease;
-use super::build::descriptions;
+use super::build::{derived_files, descriptions, further_formats};
 use super::data::PrivacyReport;
 use super::evidence_check::{Fault, fault};
 use super::placeholder_counts::PlaceholderCounter;
@@ -35,7 +35,7 @@ impl App {
         let mut faults: Vec<Fault> = files
             .iter()
             .filter(|f| !layout.contains(&f.path))
-            .map(|f| draft(format!("{:?} is no part of a release", f.path)))
+            .map(|f| draft(format!("{:?} is not part of a release", f.path)))
             .collect();
         let Some(report) = &open.data.report else {
             faults.push(draft("the report of the preparation is missing".to_owned()));
@@ -43,13 +43,16 @@ impl App {
         };
         let bytes = |path: &str| files.iter().find(|f| f.path == path).map(|f| f.bytes.as_slice());
         let mut redactor = self.second_redactor(open)?;
-        let format = export::format(self.export_options(&open.data).format);
+        let format = export::format(FormatId::Rows);
         let generated = bytes(&layout.metadata()).and_then(day_of).unwrap_or_default();
-        for (path, expected) in descriptions(open, &redactor, &open.data.rows, report, format, generated)? {
+        for (path, expected) in
+            descriptions(open, &redactor, &open.data.rows, report, (format, &self.config.export), generated)?
+        {
             if bytes(&path) != Some(expected.as_slice()) {
                 faults.push(draft(format!("{path} is not what clawgate writes about these rows")));
             }
         }
+        faults.extend(derived_faults(open, files, &further_formats(open, &self.config.export))?);
         if report.rules_version != Engine::builtin()?.version() || !is_hash(&report.policy) {
             faults.push(draft("the report of the preparation has other rules".to_owned()));
         }
@@ -61,6 +64,27 @@ impl App {
         redactor.check()?;
         Ok(faults)
     }
+}
+
+/// Files of further configurations that are not what the rows give. Then they could show what nobody read.
+fn derived_faults(
+    open: &OpenRelease,
+    files: &[SealedFile],
+    configs: &[FormatId],
+) -> Result<Vec<Fault>, Failure> {
+    let layout = open.data.layout(open.id());
+    let rows: Vec<(String, Vec<u8>)> = files
+        .iter()
+        .filter(|f| layout.is_shard(&f.path))
+        .map(|f| (f.path.clone(), f.bytes.clone()))
+        .collect();
+    let expected: BTreeMap<String, Vec<u8>> = derived_files(configs, &rows)?.into_iter().collect();
+    let sealed: BTreeMap<&str, &[u8]> =
+        files.iter().filter(|f| is_derived(&f.path)).map(|f| (f.path.as_str(), f.bytes.as_slice())).collect();
+    let differs = |path: &str| expected.get(path).map(Vec::as_slice) != sealed.get(path).copied();
+    let paths: BTreeSet<&str> = expected.keys().map(String::as_str).chain(sealed.keys().copied()).collect();
+    let faults = paths.into_iter().filter(|path| differs(path));
+    Ok(faults.map(|path| fault(Phase::Draft, format!("{path} is not what the rows give"))).collect())
 }
 
 /// Texts of the stored rows that would have to be redacted.

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Failure, Kind};
 use crate::gate::SealedFile;
-use crate::pricing::pluralize;
+use crate::pricing::{pluralize, pluralize_with_verb};
 use crate::trace::SessionKey;
 use crate::workflow::{
-    Assurance, AttestationKind, EntityDecision, Event, FileEntry, NameScan, Phase, digest, need_scope,
+    Assurance, AttestationKind, EntityDecision, Event, FileEntry, NameScan, Phase, Refusal, digest,
+    need_destination, need_scope,
 };
 
 use super::OpenRelease;
@@ -25,25 +26,30 @@ pub const MIN_NAME_CHARS: usize = 3;
 /// Sessions with the name that a message names.
 const MAX_PLACES: usize = 5;
 
-/// The attestations.
+/// Parameters of [`App::confirm`].
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmParams {
-    /// Default: current.
+    /// Id of the release. By default the current one.
+    #[schemars(description = "Default: current.")]
     pub release: Option<String>,
-    /// Not stored.
+    /// Full name of the owner, for which the sealed files are searched. It is not stored.
+    #[schemars(description = "Not stored.")]
     pub full_name: Option<String>,
-    /// The person declined.
+    /// Whether the person declined the search for their name.
     #[serde(default)]
     pub skip_full_name_scan: bool,
     /// The person accepts that the name is in the files. The interface has asked for their passphrase.
     #[serde(skip)]
     pub waive_name_hits: bool,
-    /// On the name scan.
+    /// Statement about the search for the name.
+    #[schemars(description = "On the name scan.")]
     pub attest_full_name: String,
-    /// On sensitive entities.
+    /// Statement about companies, clients and internal names.
+    #[schemars(description = "On sensitive entities.")]
     pub attest_sensitive: String,
-    /// On reading the sample.
+    /// Statement about reading the sample.
+    #[schemars(description = "On reading the sample.")]
     pub attest_manual_scan: String,
 }
 
@@ -98,7 +104,7 @@ impl ConfirmParams {
 pub struct ConfirmReport {
     /// Id of the release.
     pub release: String,
-    /// The confirmed digest.
+    /// Digest of the sealed files, in hex.
     pub digest: String,
     /// Result of the exact-name scan.
     pub name_scan: NameScan,
@@ -129,13 +135,19 @@ impl App {
         self.check_exclusions()?;
         if matches!(open.release.phase, Phase::Reviewed | Phase::Confirmed) {
             self.require_scope(&open, Phase::Reviewed)?;
+            self.require(&open, need_destination(&open.release, Phase::Reviewed))?;
         }
         Ok(open)
     }
 
     /// Refuses a step of a release whose scope is not confirmed.
     pub(super) fn require_scope(&mut self, open: &OpenRelease, required: Phase) -> Result<(), Failure> {
-        let Err(refusal) = need_scope(&open.release, required) else { return Ok(()) };
+        self.require(open, need_scope(&open.release, required))
+    }
+
+    /// Records a refusal in the audit log.
+    pub(super) fn require(&mut self, open: &OpenRelease, judged: Result<(), Refusal>) -> Result<(), Failure> {
+        let Err(refusal) = judged else { return Ok(()) };
         self.audit("refused", Some(open.id()), serde_json::json!({ "code": refusal.code }))?;
         Err(Failure::from(refusal).recorded())
     }
@@ -197,9 +209,9 @@ impl App {
         if kept == 0 || !denies_kept_values(words) {
             return Ok(());
         }
-        let items = pluralize(kept, "inventory item");
+        let items = pluralize_with_verb(kept, "inventory item", ("is", "are"));
         let message =
-            format!("The statement about entities says that nothing is kept in clear, but {items} are kept.");
+            format!("The statement about entities says that nothing is kept in clear, but {items} kept.");
         Err(Failure::new(Kind::Refused, "statement_contradicted", message).hint_command(
             format!("clawgate review {} --inventory", open.id()),
             "lists them; say which are kept, or redact them",

@@ -76,7 +76,7 @@ pub(crate) struct StoredRow {
     pub key: SessionKey,
     #[serde(flatten)]
     pub place: RowPlace,
-    /// Byte ranges of the messages in the row. Empty for rows outside of the sample, because only sampled rows are cut
+    /// Byte ranges of the messages in the row. Empty for rows outside the sample, because only sampled rows are cut
     /// into chunks, and for rows that a version before this field has sealed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Range<u64>>,
@@ -121,7 +121,7 @@ pub(crate) struct ReleaseSecrets {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReportedValue {
     pub kind: String,
-    /// Untrusted text.
+    /// The reported words. Untrusted text.
     pub value: String,
     /// `person`, `agent` with its client, or the source that an imported finding names.
     pub by: String,
@@ -233,9 +233,9 @@ pub struct Party {
     pub kind: String,
     /// The placeholder in the sealed files, or the masked value if it was not redacted.
     pub shown: String,
-    /// The masked value.
+    /// The value with most of its characters replaced.
     pub masked: String,
-    /// Number of sessions.
+    /// Number of sessions that contain it.
     pub sessions: u64,
     /// Number of places in all sessions.
     pub count: u64,

@@ -27,6 +27,9 @@ pub(crate) struct PinnedHead {
     pub files: Vec<String>,
     /// Number of these files.
     pub files_total: u64,
+    /// SHA-256 of each file of others that the release replaces or deletes, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replaced: BTreeMap<String, String>,
     /// Hashes of the sessions that were withdrawn there: see `withdrawn_hash`.
     pub withdrawn: BTreeSet<String>,
     /// SHA-256 of the file with the rows.
@@ -46,6 +49,9 @@ pub struct HeadNote {
     pub files: Vec<String>,
     /// Number of these files.
     pub files_total: u64,
+    /// SHA-256 of each file of others that the release replaces or deletes, by path. Untrusted text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub replaced: BTreeMap<String, String>,
 }
 
 impl PinnedHead {
@@ -56,6 +62,7 @@ impl PinnedHead {
             put_back: self.put_back.len() as u64,
             files: self.files.clone(),
             files_total: self.files_total,
+            replaced: self.replaced.clone(),
         })
     }
 }

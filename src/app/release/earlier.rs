@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
+use crate::app::audit::AuditLog;
 use crate::app::{App, Failure};
 use crate::export::Layout;
+use crate::gate::{EarlierCounts, SealedFile};
 use crate::trace::{SessionKey, Timestamp, Version};
 use crate::workflow::{Destination, Release, Row, Target};
 
 use super::OpenRelease;
 use super::carried::is_carried;
+use super::proven::{ProvenRelease, ProvenRow, rows_of_files};
 
 /// A release whose files are in the dataset at a destination.
 pub(crate) struct EarlierRelease {
@@ -46,18 +50,17 @@ impl EarlierReleases {
 }
 
 /// How a release relates to the rows that earlier releases published to its destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EarlierRows {
-    /// Whether the release adds its rows to them. If not, it replaces them.
-    pub adds: bool,
-    /// Number of earlier releases.
-    pub releases: u64,
-    /// Number of their rows.
-    pub rows: u64,
-    /// Sessions of the release that have an older row there, which stays. 0 if the release replaces the rows.
-    pub older_rows: u64,
-    /// Earlier sessions that the release does not contain, so that they leave the dataset. 0 if the release adds its rows.
-    pub removed: u64,
+    #[serde(flatten)]
+    pub counts: EarlierCounts,
+    /// SHA-256 over path and SHA-256 of each of their files. The release deletes or replaces no others.
+    pub digest: String,
+    /// Digest of the last whole release among them. `None` if there is none.
+    pub whole: Option<String>,
+    /// SHA-256 of each of their files, by path.
+    #[serde(skip)]
+    pub files: BTreeMap<String, String>,
 }
 
 impl App {
@@ -96,33 +99,53 @@ impl App {
         Ok(published.max_by_key(|(at, _)| *at).map(|(_, destination)| destination))
     }
 
-    /// What the release adds to or replaces at its destination. `None` if it is a whole dataset and nothing of this archive is
-    /// there, or it has no destination.
-    pub(super) fn earlier_rows(&self, open: &OpenRelease) -> Result<Option<EarlierRows>, Failure> {
-        let release = &open.release;
-        let Some(destination) = &release.destination else { return Ok(None) };
-        let adds = !is_whole(release);
+    /// What the release adds to or replaces at its destination, as signed statements and the audit log say. `None` if it is a
+    /// whole dataset and nothing of this archive is there, or it has no destination. `files` are its sealed files.
+    pub(super) fn earlier_rows(
+        &self,
+        open: &OpenRelease,
+        files: &[SealedFile],
+        log: &AuditLog,
+    ) -> Result<Option<EarlierRows>, Failure> {
+        let Some(destination) = &open.release.destination else { return Ok(None) };
+        let adds = !is_whole(&open.release);
         // A whole release needs an empty folder, so it replaces nothing.
         if !adds && matches!(destination.target, Target::Folder { .. }) {
             return Ok(None);
         }
-        let earlier = self.earlier_releases(&destination.target)?;
+        let earlier = self.proven_releases(log, &destination.target, &is_same_place)?;
         if earlier.is_empty() && !adds {
             return Ok(None);
         }
-        let sessions = earlier.sessions();
-        let older = release
-            .rows
-            .iter()
-            .filter(|(key, row)| sessions.contains(key) && !earlier.has(key, &row.version));
-        let removed = sessions.iter().filter(|key| !release.rows.contains_key(*key));
-        Ok(Some(EarlierRows {
+        // Files whose rows cannot be read have none, so that every session there counts as leaving.
+        let own = rows_of_files(files).unwrap_or_default();
+        Ok(Some(compared(adds, &own, &earlier)))
+    }
+}
+
+/// What a release with these rows adds to the earlier ones or replaces of them.
+fn compared(adds: bool, own: &[ProvenRow], earlier: &[ProvenRelease]) -> EarlierRows {
+    let rows = || earlier.iter().flat_map(|release| &release.rows);
+    let there: BTreeSet<_> = rows().map(ProvenRow::session).collect();
+    let versions: BTreeSet<&ProvenRow> = rows().collect();
+    let own_sessions: BTreeSet<_> = own.iter().map(ProvenRow::session).collect();
+    let older = own.iter().filter(|row| there.contains(&row.session()) && !versions.contains(row));
+    let files: BTreeMap<String, String> = earlier.iter().flat_map(|release| release.files.clone()).collect();
+    let mut hash = Sha256::new();
+    for (path, sha256) in &files {
+        hash.update(format!("{path}\0{sha256}\n"));
+    }
+    EarlierRows {
+        counts: EarlierCounts {
             adds,
-            releases: earlier.0.len() as u64,
-            rows: earlier.0.iter().map(|release| release.rows.len() as u64).sum(),
+            releases: earlier.len() as u64,
+            rows: rows().count() as u64,
             older_rows: if adds { older.count() as u64 } else { 0 },
-            removed: if adds { 0 } else { removed.count() as u64 },
-        }))
+            removed: if adds { 0 } else { there.difference(&own_sessions).count() as u64 },
+        },
+        digest: data_encoding::HEXLOWER.encode(&hash.finalize()),
+        whole: earlier.iter().find(|release| release.is_whole).map(|release| release.digest.clone()),
+        files,
     }
 }
 
@@ -181,6 +204,36 @@ mod tests {
         }
         assert_eq!(earlier.sessions().len(), 2);
         assert_eq!(earlier.ids(), ["r2", "r1"]);
+    }
+
+    #[test]
+    fn a_session_leaves_unless_the_release_has_it_and_an_older_row_is_one_of_another_version() {
+        let row = |id: &str, version: &str| ProvenRow {
+            agent: "claude".into(),
+            session_id: id.into(),
+            version: version.into(),
+        };
+        let release = |is_whole, path: &str, rows: &[ProvenRow]| ProvenRelease {
+            is_whole,
+            digest: format!("digest of {path}"),
+            files: [(path.to_owned(), "aa".to_owned())].into(),
+            rows: rows.to_vec(),
+        };
+        let earlier = [
+            release(false, "data/train-r20261121-abc-00000.jsonl", &[row("a", "v2")]),
+            release(true, "data/train-00000.jsonl", &[row("a", "v1"), row("b", "v1")]),
+        ];
+        let own = [row("a", "v3"), row("c", "v1")];
+        let whole = compared(false, &own, &earlier);
+        let counts =
+            |adds, older_rows, removed| EarlierCounts { adds, releases: 2, rows: 3, older_rows, removed };
+        assert_eq!(whole.counts, counts(false, 0, 1));
+        assert_eq!(whole.whole.as_deref(), Some("digest of data/train-00000.jsonl"));
+        assert_eq!(whole.files.len(), 2);
+        let adds = compared(true, &own, &earlier);
+        assert_eq!(adds.counts, counts(true, 1, 0));
+        assert_eq!(compared(true, &[row("a", "v1")], &earlier).counts.older_rows, 0, "the same row again");
+        assert_ne!(whole.digest, compared(false, &own, &earlier[1..]).digest, "the screen covers the files");
     }
 
     fn row() -> Row {

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::app::{App, Failure, Kind};
+use crate::export::is_derived;
 use crate::gate::SealedFile;
+use crate::pricing::pluralize;
 use crate::trace::{SessionKey, Timestamp};
 use crate::workflow::{
     AttestationKind, AuditEntry, AuditPosition, Event, FileEntry, NameScan, Phase, next_step, sample_size,
@@ -51,7 +53,7 @@ pub struct VerifiedEvidence {
 pub struct Statement {
     pub kind: AttestationKind,
     pub words: String,
-    /// `person` or `agent`.
+    /// Who submitted the words: `person` or `agent`.
     pub by: String,
     pub at: Timestamp,
 }
@@ -229,7 +231,7 @@ fn bytes_faults(open: &OpenRelease, files: &[SealedFile]) -> Vec<Fault> {
             faults.push(fault(Phase::Draft, format!("{} has another row in the archive", named(&row.key))));
         }
     }
-    for file in files.iter().filter(|f| f.path.starts_with("data/")) {
+    for file in files.iter().filter(|f| f.path.starts_with("data/") && !is_derived(&f.path)) {
         // Every line is a row, also an empty one: nothing else may stand between the rows.
         let lines = file.bytes.strip_suffix(b"\n").unwrap_or(&file.bytes);
         for line in lines.split(|b| *b == b'\n') {
@@ -273,10 +275,7 @@ fn log_faults(open: &OpenRelease, root: &str, log: &ReleaseLog<'_>) -> Vec<Fault
         0 => {}
         n => faults.push(fault(
             Phase::Prepared,
-            format!(
-                "the audit log has no entry `row_read` of {}",
-                crate::pricing::pluralize(n as u64, "sampled row")
-            ),
+            format!("the audit log has no entry `row_read` of {}", pluralize(n as u64, "sampled row")),
         )),
     }
     faults
@@ -348,7 +347,7 @@ impl App {
         if summary.unread > 0 {
             faults.push(fault(
                 Phase::Prepared,
-                format!("{} of the sample were not read", crate::pricing::pluralize(summary.unread, "part")),
+                format!("the review does not cover {} of the sample", pluralize(summary.unread, "part")),
             ));
         }
         if summary.measured.is_some_and(|m| !m.passes()) {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::app::Failure;
 use crate::app::fs::read_bounded;
 
-/// The sealed files.
+/// Name of the directory with the sealed files.
 pub(super) const FILES: &str = "files";
 /// The first receipt, with the provenance statement.
 pub(super) const FIRST: &str = "approval.json";

@@ -7,12 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+use serde_json::json;
 
 use crate::app::fs::{make_private_dir, read_bounded, write_private};
 use crate::app::{App, Failure, Kind};
-use crate::export::{CARD, Layout, is_of_release};
+use crate::export::{Layout, added_by, is_of_release, is_shard, withdrawn_hash, withdrawn_in};
 use crate::gate::HubAccess;
 use crate::publish::{Head, HubOptions, PublishError, read_head};
 use crate::trace::{SessionKey, Version};
@@ -22,30 +21,13 @@ use super::OpenRelease;
 use super::carried::{CarriedRow, unmergeable};
 use super::data::ReleaseData;
 use super::destination_state::PinnedHead;
+use super::earlier::is_same_place;
 use super::session_ids::ReleaseIds;
 
 /// Files of others that are named.
 const MAX_NAMED_FILES: usize = 50;
 /// Maximum size of the file with the rows of others, in MiB.
 const MAX_ROWS_MIB: u64 = 1024;
-/// A list of more withdrawn sessions is not one of clawgate.
-const MAX_WITHDRAWN: usize = 100_000;
-
-/// The hash under which a withdrawn session is remembered in `metadata.json`, by its id in the dataset or by its own.
-pub(super) fn withdrawn_hash(id: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(b"clawgate withdrawn session\0");
-    hash.update(id);
-    data_encoding::HEXLOWER.encode(&hash.finalize())
-}
-
-/// The sessions that a dataset remembers as withdrawn.
-pub(super) fn withdrawn_in(metadata: &[u8]) -> BTreeSet<String> {
-    let metadata: Value = serde_json::from_slice(metadata).unwrap_or_default();
-    let listed = metadata["withdrawn"].as_array().into_iter().flatten();
-    let is_hash = |text: &&str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    listed.filter_map(Value::as_str).filter(is_hash).take(MAX_WITHDRAWN).map(str::to_owned).collect()
-}
 
 /// Every row of a dataset. Of two rows of one session, the last one counts.
 pub(super) fn rows_of_head(head: &Head) -> Result<BTreeMap<SessionKey, CarriedRow>, Failure> {
@@ -58,11 +40,6 @@ pub(super) fn rows_of_head(head: &Head) -> Result<BTreeMap<SessionKey, CarriedRo
         }
     }
     Ok(rows)
-}
-
-/// Whether a file of a dataset has rows that a whole release replaces.
-pub(super) fn is_shard(path: &str) -> bool {
-    is_of_release(path) && path.starts_with("data/")
 }
 
 impl App {
@@ -106,7 +83,7 @@ impl App {
                 }
                 None if !earlier => {
                     open.data.head = Some(PinnedHead { target, ..PinnedHead::default() });
-                    self.store_rows(open, &[])?;
+                    self.store_rows_of_head(open, &[])?;
                     Ok(0)
                 }
                 moved => {
@@ -115,12 +92,12 @@ impl App {
                 }
             };
         };
-        let wanted = |path: &str| is_shard(path) || path == Layout::Whole.metadata();
+        let wanted = |path: &str| is_of_release(path) || Layout::Whole.contains(path);
         self.ctx.progress.report("reading what is there", 0, 0);
         let read = read_head(access, (repo, revision), &self.reading_options(), &wanted);
         let Some(head) = read? else {
             open.data.head = Some(PinnedHead { target, ..PinnedHead::default() });
-            self.store_rows(open, &[])?;
+            self.store_rows_of_head(open, &[])?;
             return Ok(0);
         };
         let wanted = destination.visibility;
@@ -149,19 +126,21 @@ impl App {
         files.retain(|path| path != &Layout::Whole.provenance());
         let files_total = files.len() as u64;
         files.truncate(MAX_NAMED_FILES);
-        let is_dataset = head.files.contains_key(CARD) || head.files.keys().any(|path| is_of_release(path));
+        let replaced = self.replaced_files(&destination.target, &head)?;
+        let is_empty = head.files.keys().all(|path| path == ".gitattributes");
         open.data.head = Some(PinnedHead {
             target,
-            commit: (is_dataset || files_total > 0).then_some(head.commit),
+            commit: (!is_empty).then_some(head.commit),
             moved: false,
             rows: rows.len() as u64,
             put_back,
             files,
             files_total,
+            replaced,
             withdrawn,
             sha256: String::new(),
         });
-        self.store_rows(open, &rows)?;
+        self.store_rows_of_head(open, &rows)?;
         self.add_carried(open, own)?;
         Ok(left)
     }
@@ -178,7 +157,7 @@ impl App {
         Ok(())
     }
 
-    fn store_rows(&self, open: &mut OpenRelease, rows: &[CarriedRow]) -> Result<(), Failure> {
+    fn store_rows_of_head(&self, open: &mut OpenRelease, rows: &[CarriedRow]) -> Result<(), Failure> {
         let text: String = rows.iter().map(|row| format!("{}\n", row.line())).collect();
         make_private_dir(&self.dir().join("private"))?;
         write_private(&self.head_path(open.id()), text.as_bytes())?;
@@ -217,22 +196,36 @@ impl App {
         for id in self.earlier_releases(target)?.ids() {
             let Some(open) = self.load_release(Some(&id))? else { continue };
             let redactor = self.second_redactor(&open)?;
-            let of_release = ReleaseIds::new(open.release.chosen.keys(), &redactor)?;
+            let of_release = ReleaseIds::new(open.release.chosen.keys(), &redactor);
             let own = open.release.rows.keys().filter(|key| !super::carried::is_carried(key));
             ids.extend(own.map(|key| (of_release.id(key, &redactor), key.clone())));
         }
         Ok(ids)
     }
 
-    /// Ids of the rows that may leave the dataset: those of this archive, whose number the screen tells, and those that were
-    /// withdrawn there before.
+    /// SHA-256 of each file at the head that a whole release replaces or deletes and that no signed release of this archive published,
+    /// by path. The rows of shards are compared one by one, and a statement belongs to the metadata beside it.
+    fn replaced_files(&self, target: &Target, head: &Head) -> Result<BTreeMap<String, String>, Failure> {
+        let earlier = self.proven_releases(&self.audit_log()?, target, &is_same_place)?;
+        let mut files: BTreeMap<String, String> = BTreeMap::new();
+        for (path, bytes) in head.contents.iter().filter(|(path, _)| !is_shard(path)) {
+            let sha256 = FileEntry::of(path, bytes).sha256;
+            let is_statement = added_by(path).is_some() || *path == Layout::Whole.provenance();
+            if !is_statement && !earlier.iter().any(|release| release.files.get(path) == Some(&sha256)) {
+                files.insert(path.clone(), sha256);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Ids of the rows that may leave the dataset: those of the signed releases of this archive, of which the screen says how many
+    /// leave. What the archive itself says can be edited, so it does not count.
     pub(super) fn may_remove(&self, open: &OpenRelease) -> Result<BTreeSet<String>, Failure> {
         let Some(Destination { target: target @ Target::Hub { .. }, .. }) = &open.release.destination else {
             return Ok(BTreeSet::new());
         };
-        let mut ids: BTreeSet<String> = self.ids_at(target)?.into_keys().collect();
-        ids.extend(open.data.head.iter().flat_map(|head| head.put_back.iter().cloned()));
-        Ok(ids)
+        let earlier = self.proven_releases(&self.audit_log()?, target, &is_same_place)?;
+        Ok(earlier.into_iter().flat_map(|release| release.rows).map(|row| row.session_id).collect())
     }
 
     /// How requests that only read are tried.

@@ -36,7 +36,6 @@ pub struct ReleaseItem {
     pub next_command: Option<String>,
 }
 
-/// All releases.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReleaseList {
     /// Releases, the last changed first.
@@ -69,13 +68,12 @@ impl App {
         self.listed_release(&open, changed)
     }
 
-    /// Returns a release as a list shows it. An approval that counts for nothing is none.
+    /// Returns a release as a list shows it.
     fn listed_release(&self, open: &OpenRelease, changed: Timestamp) -> Result<ReleaseItem, Failure> {
         let r = &open.release;
-        let is_void = self.why_approval_is_void(r).is_some();
         Ok(ReleaseItem {
             release: r.id.clone(),
-            state: if is_void { Phase::Confirmed } else { r.phase },
+            state: self.effective_phase(open)?,
             staged: open.data.staged,
             rows: r.rows.len() as u64,
             adds: !open.data.adds_to.is_empty(),

@@ -13,18 +13,24 @@ pub(crate) mod check_published;
 pub(crate) mod confirm;
 pub(crate) mod data;
 pub(crate) mod destination_state;
+mod diff;
 pub(crate) mod earlier;
 pub(crate) mod evidence_check;
+pub(crate) mod export;
+mod export_dir;
 mod handed_folder;
 pub(crate) mod head;
 pub(crate) mod hub_address;
+mod import;
 pub(crate) mod list;
 pub(crate) mod name_scan;
 pub(crate) mod options;
+mod options_key;
 mod placeholder_counts;
 pub(crate) mod prepare;
 pub(crate) mod privacy;
 mod protected;
+mod proven;
 pub(crate) mod provenance;
 pub(crate) mod publish;
 mod read_token;
@@ -45,6 +51,7 @@ pub(crate) mod sync;
 pub(crate) mod upload_lock;
 pub(crate) mod verify_dataset;
 pub(crate) mod withdraw;
+mod withdrawn_files;
 
 pub use approval::{
     Approval, ApprovalScreen, KeptValue, OtherKey, Preview, ProjectRows, ReaderRows, SampleRow,
@@ -54,8 +61,11 @@ pub use check_published::{DryRun, PublishedCheck};
 pub use confirm::{ConfirmParams, ConfirmReport, MIN_NAME_CHARS};
 pub use data::{EntityCounts, Party, PartyDecision, PrivacyReport};
 pub use destination_state::HeadNote;
+pub use diff::{DiffReport, NewlyVisible};
 pub use earlier::EarlierRows;
 pub use evidence_check::{Statement, VerifiedEvidence};
+pub use export::{ExportParams, ExportReport, FormatItem, MANIFEST, export_formats};
+pub use import::ImportReport;
 pub use list::{ReleaseItem, ReleaseList};
 pub use prepare::{PrepareParams, PrepareReport};
 pub use privacy::{DecisionLine, PrivacySheet, ReportedLine, SessionLine};
@@ -63,7 +73,7 @@ pub use provenance::Provenance;
 pub use publish::{PublishParams, PublishReport, ToPublish};
 pub use review::{
     Coverage, DecisionIn, EntityItem, EvidenceReport, FindingIn, Inventory, JsonPosition, Page, PageChunk,
-    PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC,
+    PageSize, PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC,
     ReaderReport, ReadingEffort, Remaining, ReviewParams, ReviewReport, Undone, check_quote, finding_kinds,
 };
 pub use second_approval::{Approvals, CosignReport, SecondPreview, ToCosign};

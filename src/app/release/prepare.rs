@@ -9,6 +9,7 @@ use crate::app::config::licence::known_licence;
 use crate::app::config::{CONFIG_CHANGED, ExportConfig};
 use crate::app::random::release_id;
 use crate::app::{App, Failure, Kind};
+use crate::export::FormatId;
 use crate::gate::{HubAccess, write_sealed};
 use crate::pricing::pluralize;
 use crate::publish::{check_dataset_folder, check_free_folder};
@@ -24,30 +25,42 @@ use super::carried::is_carried;
 use super::data::{PrivacyReport, ReleaseData, StoredRow};
 use super::earlier::EarlierReleases;
 use super::options::folder_target;
-use super::review::{DEFAULT_PAGE_BYTES, ReadingEffort};
+use super::review::{DEFAULT_PAGE_BYTES, PageSize, ReadingEffort};
 
 /// Parameters of [`App::prepare`]. By default: every approved session in scope, to the configured destination.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrepareParams {
-    /// Default: current.
+    /// Id of the release. By default the current one.
+    #[schemars(description = "Default: current.")]
     pub release: Option<String>,
-    /// A new release.
+    /// Whether to begin a new release instead of preparing the current one.
+    #[schemars(description = "A new release.")]
     pub new: bool,
-    /// Default: all approved.
+    /// Keys or prefixes of the sessions. By default all approved sessions in scope.
+    #[schemars(description = "Default: all approved.")]
     pub sessions: Vec<String>,
-    /// Add only what is new.
+    /// Whether the release adds only sessions that the destination does not have yet.
+    #[schemars(description = "Add only what is new.")]
     pub new_only: Option<bool>,
-    /// Hub dataset, owner/name.
+    /// Dataset repository on the Hub, as `owner/name`.
+    #[schemars(description = "Hub dataset, owner/name.")]
     pub repo: Option<String>,
-    /// Absolute path.
+    /// Absolute path of the destination folder.
+    #[schemars(description = "Absolute path.")]
     pub folder: Option<String>,
-    /// Default private.
+    /// Visibility of the dataset repository, private by default.
+    #[schemars(description = "Default private.")]
     pub visibility: Option<Visibility>,
-    /// Chosen by the person.
+    /// Licence of the dataset. A person chooses it.
+    #[schemars(description = "Chosen by the person.")]
     pub licence: Option<String>,
-    /// Include reasoning.
+    /// Whether the rows contain the models' reasoning.
+    #[schemars(description = "Include reasoning.")]
     pub thinking: Option<bool>,
+    /// Configurations of the dataset. Empty if those of before hold. The rows are always one.
+    #[schemars(skip)]
+    pub formats: Vec<FormatId>,
     #[schemars(skip)]
     pub timestamps: Option<Timestamps>,
     /// Style of the placeholders of personal data.
@@ -55,7 +68,7 @@ pub struct PrepareParams {
     pub pseudonyms: Option<PlaceholderStyle>,
     /// Size of the pages that the caller will read, for the estimate of their number. The command line's by default.
     #[serde(skip)]
-    pub page_bytes: Option<u64>,
+    pub page: Option<PageSize>,
     /// Whether `stage` prepares the release. It fails if somebody begins to review it meanwhile.
     #[serde(skip)]
     pub staged: bool,
@@ -74,6 +87,7 @@ impl PrepareParams {
             thinking,
             timestamps,
             pseudonyms,
+            formats,
             ..
         } = self;
         !new && release.is_none()
@@ -84,17 +98,17 @@ impl PrepareParams {
             && thinking.is_none()
             && timestamps.is_none()
             && pseudonyms.is_none()
+            && formats.is_empty()
     }
 }
 
-/// A prepared release.
 #[derive(Debug, Clone, Serialize)]
 pub struct PrepareReport {
     /// Id of the release.
     pub release: String,
     /// Digest of the files.
     pub digest: String,
-    /// Number of rows.
+    /// Number of rows, one for each session.
     pub rows: u64,
     /// Rows with the same bytes as before. They keep their review.
     pub rows_unchanged: u64,
@@ -220,7 +234,8 @@ impl App {
         report.withdrawn = taken_back + withdrawn;
         report.carried = open.data.head.as_ref().map_or(0, |head| head.rows);
         report.missing = self.missing_for_upload(open.release.destination.as_ref())?;
-        report.review = Some(self.reading_effort(&open, p.page_bytes.unwrap_or(DEFAULT_PAGE_BYTES))?);
+        report.review =
+            Some(self.reading_effort(&open, p.page.unwrap_or(PageSize::text(DEFAULT_PAGE_BYTES)))?);
         Ok(report)
     }
 
@@ -284,10 +299,16 @@ impl App {
         let message = format!(
             "Nothing is new: every approved session in scope is published to {to} in its current version."
         );
-        let next = self.next_release()?.0.command;
-        Ok(Failure::new(Kind::Refused, "nothing_new", message)
-            .hint(next)
-            .hint_command("clawgate prepare --whole", "prepares them again, to replace the dataset"))
+        let failure =
+            Failure::new(Kind::Refused, "nothing_new", message).hint(self.next_release()?.0.command);
+        // A folder is never replaced.
+        let replaceable =
+            earlier.0.first().is_some_and(|r| matches!(r.destination.target, Target::Hub { .. }));
+        Ok(match replaceable {
+            true => failure
+                .hint_command("clawgate prepare --whole", "prepares them again, to replace the dataset"),
+            false => failure,
+        })
     }
 
     /// What is published at the destination of a release that takes only new sessions. Empty for other releases.
@@ -413,8 +434,8 @@ impl App {
         }
         data.new_only = p.new_only.unwrap_or(data.new_only);
         let mut target = requested_target(p)?;
-        if data.new_only && target.is_none() && self.destination(data)?.is_none() {
-            // What is new is new since the last publication.
+        if p.new_only.is_some() && target.is_none() && self.destination(data)?.is_none() {
+            // Without a destination, compare with the last publication.
             target = self.last_destination()?.map(|d| d.target);
         }
         if target.is_some() || p.visibility.is_some() || p.licence.is_some() {
@@ -438,11 +459,16 @@ impl App {
         {
             data.destination = Some(terms_of_dataset(p, base.destination)?);
         }
-        if p.thinking.is_some() || p.timestamps.is_some() || p.pseudonyms.is_some() {
+        if p.thinking.is_some() || p.timestamps.is_some() || p.pseudonyms.is_some() || !p.formats.is_empty() {
             let mut export: ExportConfig = self.export_options(data);
             export.thinking = p.thinking.unwrap_or(export.thinking);
             export.timestamps = p.timestamps.unwrap_or(export.timestamps);
             export.pseudonyms = p.pseudonyms.unwrap_or(export.pseudonyms);
+            if !p.formats.is_empty() {
+                export.format = FormatId::Rows;
+                export.formats = p.formats.iter().copied().filter(|f| *f != FormatId::Rows).collect();
+                export.formats = export.further_formats();
+            }
             data.export = Some(export);
         }
         Ok(())
@@ -552,6 +578,11 @@ pub(super) fn check_folder(destination: Option<&Destination>, adds: bool) -> Res
 /// Checks what does not depend on the archive: the destination and the licence.
 fn check_params(p: &PrepareParams) -> Result<(), Failure> {
     requested_target(p)?;
+    if p.formats.contains(&FormatId::Parquet) {
+        let message = "Loaders read one kind of file per dataset, so Parquet cannot be beside the rows.";
+        return Err(Failure::usage("parquet_beside_rows", message)
+            .hint_command("clawgate export --format parquet --output DIR", "writes it to a folder"));
+    }
     p.licence.as_deref().map_or(Ok(()), |licence| known_licence("--licence", licence).map(drop))
 }
 

@@ -21,7 +21,7 @@ use super::review::EvidenceReport;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DecisionLine {
     pub kind: String,
-    /// The masked value.
+    /// The value with most of its characters replaced.
     pub masked: String,
     pub decision: EntityDecision,
     pub by: Actor,
@@ -38,7 +38,6 @@ pub struct DecisionLine {
 pub struct ReportedLine {
     pub by: String,
     pub kind: String,
-    /// Number of values.
     pub count: u64,
     /// One of the values, masked.
     pub masked: String,
@@ -55,7 +54,7 @@ pub struct SessionLine {
     pub read_by: Option<String>,
 }
 
-/// The privacy sheet.
+/// What a person reads about a release before they sign it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PrivacySheet {
     /// Id of the release.
@@ -109,7 +108,7 @@ const PARTY_KINDS: &[&str] = &[
     "CLOUD_ACCOUNT",
     "ADDRESS",
 ];
-/// Longest list of parties or sessions.
+/// Maximum length of a list of parties or sessions.
 const MAX_LISTED: usize = 100;
 
 /// Counts the parties in each session while the rows of a release are made: by kind and placeholder, with their sessions.

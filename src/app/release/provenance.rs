@@ -28,6 +28,9 @@ pub(super) const MAX_PROVENANCE_MIB: u64 = 4;
 pub struct Provenance {
     /// The approved digest over all files except this one.
     pub digest: String,
+    /// Digest of the whole release to which the files were added. `None` if they are a whole release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adds_to: Option<String>,
     /// The dataset repository. `None` for a folder, whose path is private.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
@@ -110,6 +113,8 @@ pub(super) struct Approved<'a> {
     pub files: &'a [SealedFile],
     pub evidence: &'a VerifiedEvidence,
     pub receipt: &'a ReceiptFacts,
+    /// Digest of the whole release to which the files are added.
+    pub adds_to: Option<&'a str>,
     /// How many approvers the policy demands.
     pub approvers: u8,
     /// Number of this signature.
@@ -196,6 +201,7 @@ fn provenance_of(a: &Approved<'_>, key: &PublicKey) -> Provenance {
     let report = a.open.data.report.clone().unwrap_or_default();
     Provenance {
         digest: a.receipt.digest.clone(),
+        adds_to: a.adds_to.map(str::to_owned),
         repository: match &a.receipt.destination.target {
             Target::Hub { repo, .. } => Some(repo.clone()),
             Target::Folder { .. } => None,

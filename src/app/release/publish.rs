@@ -7,26 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Failure, Kind};
 use crate::gate::{
-    ClearRequest, Cleared, Envelope, GateError, SealedFile, SignedReceipt, Unlocked, clear, verify,
+    ClearRequest, Cleared, Envelope, GateError, SealedFile, SignedReceipt, Unlocked, checked_provenance,
+    clear, verify,
 };
 use crate::pricing::pluralize;
 use crate::publish::{HubOptions, PublishError, UploadStep, publish_blocking};
 use crate::workflow::{Event, Phase, Release, Target};
 
 use super::OpenRelease;
-use super::approval::{Approval, shown_hash};
+use super::approval::{Approval, Place, shown_hash};
 use super::prepare::PrepareParams;
 use super::sign::{Signed, changed_meanwhile};
 
-/// Parameters of [`App::publish`].
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PublishParams {
-    /// Default: current.
+    /// Id of the release. By default the current one.
+    #[schemars(description = "Default: current.")]
     pub release: Option<String>,
 }
 
-/// A published release.
 #[derive(Debug, Clone, Serialize)]
 pub struct PublishReport {
     /// Id of the release.
@@ -93,8 +93,8 @@ impl App {
         let files = Arc::clone(&ready.approval.files);
         let cleared = self.clear_release(&ready.approval.open, files, signatures, (&shown, None))?;
         let approval = ready.approval;
-        let head = approval.head();
-        self.upload(approval.open, &cleared, head)
+        let place = approval.place();
+        self.upload(approval.open, &cleared, place)
     }
 
     /// What a person is about to publish with a receipt that they signed before.
@@ -146,8 +146,19 @@ impl App {
             return Ok(Some("The receipt of the release is missing. It has to be signed again.".to_owned()));
         };
         let files = self.sealed_files(&open)?;
+        let keys = self.enrolled_keys()?;
+        let statement = self.provenance(id)?.map(Envelope::first_only);
+        let key = keys.iter().find(|key| key.fingerprint() == receipt.key).map(std::slice::from_ref);
+        let digest = open.release.digest().unwrap_or_default().to_owned();
+        let is_signed =
+            statement.zip(key).is_some_and(|(s, key)| checked_provenance(&s, key, &files, &digest).is_some());
         let Some(approval) = self.approval_of(open, files)? else { return Ok(None) };
-        Ok(self.shown_by(&approval, &receipt)?.err().map(|problem| problem.to_string()))
+        if let Err(problem) = self.shown_by(&approval, &receipt)? {
+            return Ok(Some(problem.to_string()));
+        }
+        Ok((!is_signed).then(|| {
+            "The provenance statement of the release is missing or not the signed one. It has to be signed again.".to_owned()
+        }))
     }
 
     /// Records a receipt that is not accepted, and makes the failure.
@@ -184,7 +195,7 @@ impl App {
         self.refresh_audit_head(&unlocked)?;
         let files = Arc::clone(&shown.files);
         let cleared = self.clear_release(&again.open, files, ready.signatures(), (&hash, Some(&unlocked)))?;
-        self.upload(again.open, &cleared, shown.head())
+        self.upload(again.open, &cleared, shown.place())
     }
 
     /// Publishes what was just signed. Nothing is read from a file again.
@@ -193,7 +204,7 @@ impl App {
     /// [`Failure`] if the release changed since the signature, no Hub token is sealed, or the destination does not accept
     /// the upload.
     pub fn publish_signed(&mut self, signed: Signed) -> Result<PublishReport, Failure> {
-        let Signed { report, open, files, receipt, provenance, unlocked, head } = signed;
+        let Signed { report, open, files, receipt, provenance, unlocked, place } = signed;
         let signed = Signatures {
             receipt: &receipt,
             approvers: report.approvers,
@@ -202,7 +213,7 @@ impl App {
         };
         let cleared = self.clear_release(&open, files, signed, (&report.shown, Some(&unlocked)))?;
         drop(unlocked);
-        self.upload(open, &cleared, head)
+        self.upload(open, &cleared, place)
     }
 
     /// Loads an approved release with its receipt, or says what a person has to do first.
@@ -234,12 +245,12 @@ impl App {
         Ok(ToPublish { approval, receipt, second })
     }
 
-    /// Sends cleared bytes. `head` is the commit on top of which they are published, as the person was shown.
+    /// Sends cleared bytes. `place` is what the person was told about the destination.
     fn upload(
         &mut self,
         mut open: OpenRelease,
         cleared: &Cleared,
-        head: Option<String>,
+        place: Place,
     ) -> Result<PublishReport, Failure> {
         let digest = cleared.digest().to_owned();
         // Held until the end, so that other processes know whether this upload still runs.
@@ -249,7 +260,8 @@ impl App {
         };
         self.step(&mut open, &Event::Publishing { digest, now: self.now() })?;
         let may_remove = self.may_remove(&open)?;
-        let options = HubOptions { head, may_remove, ..self.hub_options() };
+        let Place { head, standing } = place;
+        let options = HubOptions { head, standing, may_remove, ..self.hub_options() };
         let published = match publish_blocking(cleared, &options) {
             Ok(published) => published,
             Err(e) => {
@@ -266,7 +278,6 @@ impl App {
         let digest = published.digest.clone();
         self.step(&mut open, &Event::Published { commit: commit.clone(), digest, now: self.now() })?;
         self.forget_removed_strings()?;
-        self.forget_removed_exclusions()?;
         Ok(PublishReport {
             release: open.release.id,
             digest: published.digest,

@@ -37,10 +37,10 @@ impl App {
         self.remember(ProtectedList::Exclusions, &now)
     }
 
-    /// Forgets what is no longer excluded.
-    pub(super) fn forget_removed_exclusions(&mut self) -> Result<(), Failure> {
+    /// Records what is excluded when a release is signed.
+    pub(super) fn note_signed_exclusions(&mut self, release: &str) -> Result<(), Failure> {
         let now = self.excluded_ids()?;
-        self.forget_unprotected(ProtectedList::Exclusions, &now)
+        self.note_signed(ProtectedList::Exclusions, release, &now)
     }
 
     /// The names of the projects, and the paths of the directories, that were excluded before and are no longer.

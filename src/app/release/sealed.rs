@@ -95,7 +95,7 @@ impl App {
     }
 }
 
-/// Returns what changes if a file is written or replaced; `None` if it is no regular file.
+/// Returns what changes if a file is written or replaced; `None` if it is not a regular file.
 fn file_stat(path: &Path) -> Option<String> {
     let meta = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     let modified = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();

@@ -16,16 +16,16 @@ use crate::app::fs::{io_failure, make_private_dir, write_private_json};
 use crate::app::{App, Failure, Kind};
 use crate::export::Layout;
 use crate::gate::{
-    Envelope, FileOwner, GateError, HubAddress, InTotoStatement, Issue, PolicyVerdict, PublicKey,
-    PublishPolicy, STATEMENT_TYPE, SealedFile, SignedReceipt, VerifiedReceipt, checked_provenance, issue,
-    read_private_file, read_sealed, verify, verify_second, write_sealed,
+    EarlierCounts, Envelope, FileOwner, GateError, HubAddress, InTotoStatement, Issue, PolicyVerdict,
+    PublicKey, PublishPolicy, STATEMENT_TYPE, SealedFile, SignedReceipt, VerifiedReceipt, checked_provenance,
+    issue, read_private_file, read_sealed, verify, verify_second, write_sealed,
 };
 use crate::trace::Timestamp;
 use crate::workflow::{
     Assurance, AuditPosition, Destination, FileEntry, NameScan, NextStep, Phase, Release, canonical, digest,
 };
 
-use super::approval::{ProjectRows, projects};
+use super::approval::{ProjectRows, projects, rows_there};
 use super::handed_folder::{FILES, FIRST, REVOCATION, SECOND, read_json};
 use super::provenance::Provenance;
 use super::review::Coverage;
@@ -120,7 +120,9 @@ pub struct SecondPreview {
     pub rows: u64,
     /// Whether the files are added to a dataset that exists. If not, they replace it.
     pub adds: bool,
-    /// Number of files.
+    /// What the first approver's receipt says about the rows at the destination. `None` if it says that there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<EarlierCounts>,
     pub files: u64,
     /// Size of the files.
     pub bytes: u64,
@@ -157,7 +159,6 @@ pub struct ToCosign {
     provenance: Envelope,
 }
 
-/// A second approval.
 #[derive(Debug, Clone, Serialize)]
 pub struct CosignReport {
     pub release: String,
@@ -367,7 +368,7 @@ impl App {
             return Err(refuse("what the first approver says about the reading cannot be true"));
         }
         let policy = PublishPolicy::read(self.ctx.env.system_dir.as_deref(), &self.dir())?;
-        let policy = policy.judge(first.destination(), rows);
+        let policy = policy.judge(first.destination(), rows + rows_there(receipt.earlier.as_ref()));
         if !policy.faults.is_empty() {
             let message =
                 format!("The policy of this machine does not allow it: {}.", policy.faults.join("; "));
@@ -381,6 +382,7 @@ impl App {
             proxy: receipt.proxy.clone(),
             rows,
             adds: layout != Layout::Whole,
+            earlier: receipt.earlier,
             files: files.len() as u64,
             bytes: files.iter().map(|f| f.bytes.len() as u64).sum(),
             projects,
@@ -443,6 +445,7 @@ impl App {
             second_to: Some(&first.nonce),
             environment: &environment,
             reading: None,
+            earlier: None,
             audit: &AuditPosition::end_of(&log.entries),
             assurance: Assurance::A3,
         };

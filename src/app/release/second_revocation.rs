@@ -44,7 +44,7 @@ pub struct RevocationReport {
     pub release: String,
     /// Number of receipts that it names.
     pub receipts: u64,
-    /// The signed revocation.
+    /// Path of the signed revocation.
     pub revocation: PathBuf,
 }
 

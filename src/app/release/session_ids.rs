@@ -2,35 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aho_corasick::{AhoCorasick, MatchKind};
-
 use crate::app::{App, Failure};
-use crate::redact::{Redactor, distinct, for_each_text_mut, is_untimed};
+use crate::redact::{Redactor, distinct, is_untimed};
 use crate::trace::{Part, Session, SessionKey};
 
-/// How the ids of a release differ from those of the archive: an id with a time is replaced if the times of the release are
-/// changed, and sessions whose redacted ids are equal get different ones.
+/// The ids of the sessions of a release. They are those of the agents, by which a later release recognizes its sessions, with
+/// known values redacted; sessions whose redacted ids are equal get different ones.
 #[derive(Debug, Default)]
 pub(super) struct ReleaseIds {
     /// The sessions of the release whose id is not just redacted.
     changed: BTreeMap<SessionKey, String>,
-    /// Finds the ids with a time in texts, with the ids in their place.
-    in_texts: Option<(AhoCorasick, Vec<String>)>,
 }
 
 impl ReleaseIds {
     /// Finds the ids that have to be others. The same keys in the same order give the same ids.
-    ///
-    /// # Errors
-    /// [`Failure`] if the ids cannot be searched for.
-    pub fn new<'k>(
-        keys: impl Iterator<Item = &'k SessionKey> + Clone,
-        redactor: &Redactor<'_>,
-    ) -> Result<Self, Failure> {
-        let timed: BTreeMap<&str, String> =
-            keys.clone().filter_map(|k| Some((k.native(), redactor.untimed_id(k.native())?))).collect();
-        let redacted = keys.clone().filter(|key| !timed.contains_key(key.native()));
-        let redacted = redacted.map(|key| (key, redactor.redact_id(key.native()).text));
+    pub fn new<'k>(keys: impl Iterator<Item = &'k SessionKey> + Clone, redactor: &Redactor<'_>) -> Self {
+        let redacted = keys.map(|key| (key, redactor.redact_id(key.native()).text));
         let (kept, changed): (Vec<_>, Vec<_>) = redacted.partition(|(key, id)| key.native() == id);
         let mut taken: BTreeSet<String> = kept.into_iter().map(|(_, id)| id).collect();
         let mut out = BTreeMap::new();
@@ -41,34 +28,20 @@ impl ReleaseIds {
             }
             taken.insert(other);
         }
-        out.extend(keys.filter_map(|key| Some((key.clone(), timed.get(key.native())?.clone()))));
-        let in_texts = match timed.is_empty() {
-            true => None,
-            false => {
-                let finder =
-                    AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(timed.keys());
-                let finder = finder.map_err(|e| Failure::failed("session_ids", e.to_string()))?;
-                Some((finder, timed.into_values().collect()))
-            }
-        };
-        Ok(ReleaseIds { changed: out, in_texts })
+        ReleaseIds { changed: out }
     }
 
     /// Returns the id of a session in a release.
     pub fn id(&self, key: &SessionKey, redactor: &Redactor<'_>) -> String {
-        self.other(key, redactor).unwrap_or_else(|| redactor.redact_id(key.native()).text)
+        self.changed.get(key).cloned().unwrap_or_else(|| redactor.redact_id(key.native()).text)
     }
 
-    /// Returns the id of a session, of the release or only named in it, that is not just redacted.
-    fn other(&self, key: &SessionKey, redactor: &Redactor<'_>) -> Option<String> {
-        self.changed.get(key).cloned().or_else(|| redactor.untimed_id(key.native()))
-    }
-
-    /// Writes the ids into a redacted session, wherever it names a session. `original` is the session before.
+    /// Writes the ids into a redacted session, wherever it names a session. `original` is the session before. The ids of its
+    /// messages and calls are replaced if they tell a time.
     pub fn apply(&self, original: &Session, redacted: &mut Session, redactor: &Redactor<'_>) {
         let change = |from: &SessionKey, to: &mut SessionKey| {
-            if let Some(id) = self.other(from, redactor) {
-                *to = SessionKey::new(to.agent(), &id);
+            if let Some(id) = self.changed.get(from) {
+                *to = SessionKey::new(to.agent(), id);
             }
         };
         let change_id = |from: &str, to: &mut String| {
@@ -100,32 +73,11 @@ impl ReleaseIds {
                 }
             }
         }
-        if let Some((finder, ids)) = &self.in_texts {
-            for_each_text_mut(redacted, &mut |_, text| replace_ids(finder, ids, text));
-        }
-    }
-}
-
-/// Replaces the ids that are whole words in a text.
-fn replace_ids(finder: &AhoCorasick, ids: &[String], text: &mut String) {
-    let is_word_char = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    let (mut out, mut done) = (String::new(), 0);
-    for hit in finder.find_iter(text.as_str()) {
-        let (before, after) = (text[..hit.start()].chars().next_back(), text[hit.end()..].chars().next());
-        if is_word_char(before) || is_word_char(after) {
-            continue;
-        }
-        out += &text[done..hit.start()];
-        out += &ids[hit.pattern().as_usize()];
-        done = hit.end();
-    }
-    if done > 0 {
-        *text = out + &text[done..];
     }
 }
 
 impl App {
-    /// Returns the session that a release contains under this id.
+    /// Returns the session that a release of an earlier version contains under this id, which had no time.
     ///
     /// # Errors
     /// [`Failure`] if the archive cannot be read.
@@ -146,9 +98,9 @@ impl App {
     }
 }
 
-/// Longest word in a session id, in characters.
+/// Maximum length of a word in a session id, in characters.
 const MAX_ID_WORD_CHARS: usize = 12;
-/// Longest hexadecimal part of a session id that is not a UUID, in characters.
+/// Maximum length of a hexadecimal part of a session id that is not a UUID, in characters.
 const MAX_ID_HEX_CHARS: usize = 17;
 
 /// Whether a text has the shape of the session ids that agents write: UUIDs, ids of OpenCode, times in milliseconds,
@@ -209,7 +161,7 @@ mod tests {
         let keys =
             ["x-acmeworks", "x-acme_works", "x-ACME.WORKS", "plain"].map(|id| SessionKey::new("claude", id));
         let keys: BTreeSet<SessionKey> = keys.into_iter().collect();
-        let ids = ReleaseIds::new(keys.iter(), &redactor).unwrap();
+        let ids = ReleaseIds::new(keys.iter(), &redactor);
         let shown: BTreeSet<String> = keys.iter().map(|key| ids.id(key, &redactor)).collect();
         assert_eq!(shown.len(), keys.len(), "{shown:?}");
         assert!(
@@ -227,44 +179,36 @@ mod tests {
     }
 
     #[test]
-    fn ids_with_a_time_are_replaced_everywhere_in_a_release_unless_its_times_are_exact() {
-        let (timed, parent, plain) = ("1795191437973", "01a1f9c5-becf-7331-a915-ef51e6344457", "a7e5617ce");
+    fn the_ids_of_sessions_stay_and_ids_of_calls_that_tell_a_time_are_replaced_unless_times_are_exact() {
+        let timed = "1795191437973";
         let release = |timestamps| {
             let options = Options { timestamps, ..Options::default() };
             let policy = Policy { options, ..Policy::default() };
             let mut redactor = Redactor::new(Engine::builtin().unwrap(), policy, [3; 32]);
-            let keys = [timed, plain].map(|id| SessionKey::new("cline", id));
+            let keys = [SessionKey::new("cline", timed)];
             let mut session = Session::empty("cline", timed);
-            session.parent = Some(SessionKey::new("cline", parent));
-            session.title = Some(format!("about {timed}, {timed}1 and {plain}"));
+            session.title = Some(format!("about {timed}"));
             let call = ToolCall { id: format!("add_{timed}_0"), ..ToolCall::default() };
-            let subagent = Some(SessionKey::new("cline", plain));
             session.messages = vec![Message {
                 id: Some("msg_01M7WVWCH0GTSSJTEYV1B1SC89".into()),
                 role: Role::Assistant,
                 origin: Origin::Model,
                 at: None,
                 model: None,
-                parts: vec![Part::Tool(ToolCall { subagent, ..call })],
+                parts: vec![Part::Tool(call)],
             }];
-            let ids = ReleaseIds::new(keys.iter(), &redactor).unwrap();
+            let ids = ReleaseIds::new(keys.iter(), &redactor);
             let mut redacted = redactor.redact_session(&session).session;
             ids.apply(&session, &mut redacted, &redactor);
-            assert_eq!(redacted.key.native(), ids.id(&keys[0], &redactor));
-            assert_eq!(ids.id(&keys[1], &redactor), plain);
+            assert_eq!((redacted.key.native(), ids.id(&keys[0], &redactor).as_str()), (timed, timed));
             (session, redacted)
         };
         let (original, exact) = release(Timestamps::Exact);
         assert_eq!(exact, original);
         for timestamps in [Timestamps::Hour, Timestamps::Shifted] {
-            let (_, redacted) = release(timestamps);
-            let own = redacted.key.native();
-            let text = serde_json::to_string(&redacted).unwrap();
-            assert!(is_session_id(own) && redacted.parent.as_ref().unwrap().native() != own, "{text}");
-            assert_eq!(redacted.title.as_deref(), Some(&*format!("about {own}, {timed}1 and {plain}")));
-            let ids = [parent, "M7WVWCH0", &format!("add_{timed}")];
-            assert!(!ids.iter().any(|id| text.contains(id)), "{text}");
-            assert!(text.contains(&format!("\"subagent\":\"cline:{plain}\"")), "{text}");
+            let text = serde_json::to_string(&release(timestamps).1).unwrap();
+            assert!(!["M7WVWCH0", "add_"].iter().any(|id| text.contains(id)), "{text}");
+            assert!(text.contains("\"title\":\"about 1795191437973\""), "{text}");
         }
     }
 

@@ -13,20 +13,19 @@ use crate::gate::{
     issue, provenance_file, read_private_file, verify,
 };
 use crate::trace::Timestamp;
-use crate::workflow::{Assurance, Event, FileEntry, Phase, ReceiptFacts, Target, digest};
+use crate::workflow::{Assurance, Event, FileEntry, Phase, ReceiptFacts, Target, digest, need_destination};
 
 use super::OpenRelease;
-use super::approval::{Approval, Preview};
+use super::approval::{Approval, Place, Preview};
 use super::prepare::check_folder;
 use super::provenance::Approved;
 use super::sync::judge;
 
-/// A signed receipt.
 #[derive(Debug, Clone, Serialize)]
 pub struct SignReport {
     /// Id of the release.
     pub release: String,
-    /// The approved digest.
+    /// Digest of the sealed files, in hex.
     pub digest: String,
     /// Fingerprint of the approver key.
     pub fingerprint: String,
@@ -49,8 +48,8 @@ pub struct Signed {
     pub(super) receipt: SignedReceipt,
     pub(super) provenance: Envelope,
     pub(super) unlocked: Unlocked,
-    /// The commit on top of which it is published, as the person was shown.
-    pub(super) head: Option<String>,
+    /// What stood at the destination, as the person was told.
+    pub(super) place: Place,
 }
 
 impl fmt::Debug for Signed {
@@ -86,6 +85,7 @@ impl App {
         }
         let approval = self.approval(release, Phase::Confirmed)?;
         self.require_scope(&approval.open, Phase::Confirmed)?;
+        self.require(&approval.open, need_destination(&approval.open.release, Phase::Confirmed))?;
         self.refuse_other_endpoint(&approval)?;
         // A release that was signed before may be there already, which the upload finds out. A new signature makes
         // another provenance file, so that nothing may be there.
@@ -108,6 +108,7 @@ impl App {
             .ok_or_else(|| Failure::failed("not_prepared", "The release has no sealed files."))?;
         approval.evidence = Some(evidence);
         self.refuse_against_policy(&approval)?;
+        refuse_unknown_dataset(&approval)?;
         Ok(approval)
     }
 
@@ -137,6 +138,8 @@ impl App {
         self.require_person(&format!("clawgate sign {id}"))?;
         let unlocked = self.unlock(passphrase)?;
         self.check_unlocked(shown, &unlocked)?;
+        // The statement that is signed names the end of the log, so that these entries come before it.
+        self.note_signed_lists(id)?;
         // The second load cannot change what is signed. It only refuses a release that changed meanwhile.
         let now_shown = self.approval(Some(id), Phase::Confirmed)?;
         if now_shown.shown != shown.shown {
@@ -169,6 +172,7 @@ impl App {
                 files: &shown.files,
                 evidence: &evidence,
                 receipt: &facts,
+                adds_to: shown.adds_to(),
                 approvers: shown.approvers(),
                 approval: counter,
             },
@@ -188,6 +192,7 @@ impl App {
             second_to: None,
             environment: &shown.environment(),
             reading: Some(shown.rows_read()),
+            earlier: shown.preview.approval.earlier.as_ref().map(|earlier| earlier.counts),
             audit: &evidence.audit,
             assurance: Assurance::A3,
         };
@@ -210,8 +215,8 @@ impl App {
         make_private_dir(&self.dir().join("receipts"))?;
         self.remove_second_receipt(id)?;
         write_private_json(&report.receipt, &signed)?;
-        let (files, head) = (Arc::clone(&shown.files), shown.head());
-        Ok(Signed { report, open, files, receipt: signed, provenance, unlocked, head })
+        let (files, place) = (Arc::clone(&shown.files), shown.place());
+        Ok(Signed { report, open, files, receipt: signed, provenance, unlocked, place })
     }
 
     /// Checks that the passphrase unlocked the key and the address of the Hub that were shown.
@@ -267,6 +272,18 @@ impl App {
                 .hint(format!("clawgate sign {id}"))
         })
     }
+}
+
+/// Fails if a release adds its files to a dataset that no signed release of this archive is.
+fn refuse_unknown_dataset(approval: &Approval) -> Result<(), Failure> {
+    let earlier = approval.preview.approval.earlier.as_ref();
+    if earlier.is_none_or(|earlier| !earlier.counts.adds || earlier.whole.is_some()) {
+        return Ok(());
+    }
+    let message = "No whole release that your key signed, and that the audit log names as published there, is known on this machine. \
+                   So the dataset to which these rows are added cannot be named in the signature.";
+    let hint = format!("clawgate prepare {} --whole", approval.release());
+    Err(Failure::new(Kind::Refused, "unknown_dataset", message).hint(hint))
 }
 
 pub(super) fn changed_meanwhile(id: &str) -> Failure {

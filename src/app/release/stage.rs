@@ -1,5 +1,5 @@
-//! Stage: scans, redacts and prepares a release of what is new, in the background, so that one review and one signature are
-//! left for a person. Nothing is sent.
+//! Stage: scans, redacts and seals new sessions, so that a person only has to review and sign. Nothing
+//! is sent.
 //!
 //! A staged release is an ordinary release with only new sessions, which a later run prepares again as long as nobody has begun
 //! to review it. A release that a person prepared, or whose review has begun, is never touched, and nothing is scanned while
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::fs::{open_lock_file, try_lock};
 use crate::app::scan::{ScanParams, SessionCounts};
 use crate::app::{App, Failure, Kind};
-use crate::pricing::pluralize;
+use crate::pricing::{pluralize, pluralize_with_verb};
 use crate::trace::{Timestamp, words};
 use crate::workflow::{NameScan, Phase};
 
@@ -25,7 +25,7 @@ const LAST_RUN: &str = "stage";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StageOutcome {
-    /// A release was prepared, or prepared again with what is new.
+    /// A release was prepared, or prepared again with new sessions.
     Staged,
     /// The staged release already has everything that is new.
     Unchanged,
@@ -33,9 +33,8 @@ pub enum StageOutcome {
     NothingNew,
     /// Something has to be done by a person first.
     Waiting,
-    /// Another process stages.
+    /// Another process is staging, so this run did nothing.
     Running,
-    /// The run failed.
     Failed,
 }
 
@@ -63,7 +62,7 @@ pub struct StageReport {
 pub struct StageRun {
     pub outcome: StageOutcome,
     pub at: Timestamp,
-    /// The staged release.
+    /// Id of the staged release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
     /// Number of its sessions.
@@ -136,12 +135,19 @@ impl App {
         let run = self.archive.meta(LAST_RUN)?.and_then(|text| serde_json::from_str::<StageRun>(&text).ok());
         let Some(run) = run else { return Ok(None) };
         let row = run.release.as_deref().map(|id| self.archive.release(id)).transpose()?.flatten();
-        Ok(Some(run).filter(|_| !row.is_some_and(|row| row.state.phase.is_final())))
+        if row.as_ref().is_some_and(|row| row.state.phase.is_final()) {
+            return Ok(None);
+        }
+        // Other programs can write to the archive, so that the sentence and the command are made again from the facts.
+        let is_plain = |id: &String| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let run = StageRun { release: row.map(|row| row.state.id).filter(is_plain), ..run };
+        let (message, next_command) = in_words(&run);
+        Ok(Some(StageRun { message, next_command, ..run }))
     }
 
     fn stage_alone(&mut self) -> Result<StageReport, Failure> {
         if let Some(open) = self.load_release(None)?
-            && let Some(run) = self.not_ours(&open)?
+            && let Some(run) = self.why_not_restaged(&open)?
         {
             return Ok(StageReport { run, scanned: None });
         }
@@ -151,13 +157,13 @@ impl App {
     }
 
     /// Why the release that is under way is not prepared again. `None` if it is a staged one that nobody has begun to review.
-    fn not_ours(&self, open: &OpenRelease) -> Result<Option<StageRun>, Failure> {
+    fn why_not_restaged(&self, open: &OpenRelease) -> Result<Option<StageRun>, Failure> {
         let id = open.id();
         let why = if !open.data.staged {
-            format!("Release {id} is under way. What is new is staged after it is published or withdrawn.")
+            format!("Release {id} is under way. New sessions are staged after it is published or withdrawn.")
         } else if self.review_has_begun(open)? {
             format!(
-                "The review of release {id} has begun. What is new is staged after it is published or withdrawn."
+                "The review of release {id} has begun. New sessions are staged after it is published or withdrawn."
             )
         } else {
             return Ok(None);
@@ -206,7 +212,10 @@ impl App {
         if chosen.is_empty() {
             let message = match self.undecided_sessions()? {
                 0 => "No session is new.".to_owned(),
-                n => format!("No approved session is new. {} not approved or blocked yet.", is_or_are(n)),
+                n => format!(
+                    "No approved session is new. {} not approved or blocked yet.",
+                    sessions_with_verb(n)
+                ),
             };
             let run =
                 StageRun::new(StageOutcome::NothingNew, self.now(), message, "clawgate inbox --status new");
@@ -230,7 +239,33 @@ impl App {
     }
 }
 
+/// What a run did and what comes next, from its facts.
+fn in_words(run: &StageRun) -> (String, String) {
+    let again = || "clawgate stage".to_owned();
+    let new = pluralize(run.sessions, "new session");
+    match (run.outcome, &run.release) {
+        (StageOutcome::Staged | StageOutcome::Unchanged, Some(id)) => {
+            (format!("{new} staged as release {id}. Nothing was sent."), format!("clawgate review {id}"))
+        }
+        (StageOutcome::Staged | StageOutcome::Unchanged, None) => {
+            (format!("{new} staged in a release that no longer exists."), again())
+        }
+        (StageOutcome::NothingNew, _) => {
+            ("No approved session was new.".to_owned(), "clawgate inbox --status new".to_owned())
+        }
+        (StageOutcome::Waiting, Some(id)) => (
+            format!("Release {id} was under way. What is new is staged after it is published or withdrawn."),
+            "clawgate status".to_owned(),
+        ),
+        (StageOutcome::Waiting, None) => {
+            ("Something had to be done by a person first; the next run says what.".to_owned(), again())
+        }
+        (StageOutcome::Running, _) => ("Another process staged a release.".to_owned(), again()),
+        (StageOutcome::Failed, _) => ("The last run failed; the next one says why.".to_owned(), again()),
+    }
+}
+
 /// A number of sessions with its verb.
-fn is_or_are(n: u64) -> String {
-    format!("{} {}", pluralize(n, "session"), if n == 1 { "is" } else { "are" })
+fn sessions_with_verb(n: u64) -> String {
+    pluralize_with_verb(n, "session", ("is", "are"))
 }

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeated_letters_and_texts_without_words_are_no_statements() {
+    fn repeated_letters_and_texts_without_words_are_not_statements() {
         for bad in [
             "",
             "I read all.",

@@ -55,11 +55,17 @@ impl App {
         self.remember(ProtectedList::Strings, &now.into_keys().collect())
     }
 
-    /// Forgets the strings that are no longer configured.
+    /// Forgets the masked texts of the strings that are no longer configured, after a publication.
     pub(super) fn forget_removed_strings(&mut self) -> Result<(), Failure> {
         let now = self.configured_strings()?;
-        self.set_masked_strings(&now)?;
-        self.forget_unprotected(ProtectedList::Strings, &now.into_keys().collect())
+        self.set_masked_strings(&now)
+    }
+
+    /// Records the strings and exclusions that hold when a release is signed.
+    pub(super) fn note_signed_lists(&mut self, release: &str) -> Result<(), Failure> {
+        let strings = self.configured_strings()?.into_keys().collect();
+        self.note_signed(ProtectedList::Strings, release, &strings)?;
+        self.note_signed_exclusions(release)
     }
 
     /// The strings that are always redacted, and those that were before and are no longer. Both masked.
@@ -110,8 +116,11 @@ mod tests {
         assert_eq!(app.strings_of_release().unwrap().1, [super::UNNAMED]);
         app.remember_lists().unwrap();
         assert_eq!(app.strings_of_release().unwrap().1, [super::UNNAMED]);
+        // Only a signed publication takes it away, and no entry that a program writes.
         app.forget_removed_strings().unwrap();
-        assert!(app.strings_of_release().unwrap().1.is_empty());
+        app.note_signed_lists("r20261121-abc").unwrap();
+        app.audit("published", Some("r20261121-abc"), serde_json::json!({ "digest": "" })).unwrap();
+        assert_eq!(app.strings_of_release().unwrap().1, [super::UNNAMED]);
         app.archive.set_meta("local_key", &"00".repeat(32)).unwrap();
         assert_eq!(app.strings_of_release().unwrap().1.last().map(String::as_str), Some(super::OTHER_KEY));
     }

@@ -44,6 +44,23 @@ impl App {
         Ok(())
     }
 
+    /// The phase that a person is told. A release whose sealed files were changed has to be prepared again, and an approval that
+    /// counts for nothing is none.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive cannot be read.
+    pub(crate) fn effective_phase(&self, open: &OpenRelease) -> Result<Phase, Failure> {
+        let release = &open.release;
+        if release.phase.is_final() {
+            return Ok(release.phase);
+        }
+        if !self.is_sealed_intact(open)? {
+            return Ok(Phase::Draft);
+        }
+        let is_void = self.why_approval_is_void(release).is_some();
+        Ok(if is_void { Phase::Confirmed } else { release.phase })
+    }
+
     /// The choice without the sessions that were blocked after they were chosen, or `None` if there are none. During an
     /// upload the choice cannot change.
     fn blocked_sessions_removed(&self, release: &Release) -> Result<Option<Event>, Failure> {

@@ -47,7 +47,7 @@ pub struct VerifyReport {
     /// What the approvers of the releases say that were added to the dataset, by the id of the release.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub additions: BTreeMap<String, Provenance>,
-    /// What is wrong.
+    /// One sentence for each problem. Empty if the dataset is as it was signed.
     pub problems: Vec<String>,
     /// Files of the folder that the statement does not name. Nobody approved them.
     pub not_covered: Vec<String>,
@@ -113,6 +113,23 @@ impl App {
                 }
             }
             compare(&mut report, &statement, &provenance, release.as_deref(), &mut named)?;
+            // The whole release comes first.
+            let stranger = signers.iter().find(|key| {
+                report.key.as_ref() != Some(*key)
+                    && report.second_key.as_ref() != Some(*key)
+                    && report.unknown.contains(key)
+            });
+            if let Some(key) = stranger.filter(|_| release.is_some() && report.provenance.is_some()) {
+                let problem = format!(
+                    "{name} is signed by {key}, which did not sign the dataset and is not known on this machine"
+                );
+                report.problems.push(problem);
+            }
+            if release.is_some()
+                && report.provenance.as_ref().is_some_and(|whole| !is_added_to(&provenance, whole))
+            {
+                report.problems.push(format!("{name} is about files that were added to another dataset"));
+            }
             match release {
                 Some(release) => drop(report.additions.insert(release, provenance)),
                 None => {
@@ -167,16 +184,16 @@ impl App {
 }
 
 /// A statement whose signatures were checked.
-struct Signed {
-    statement: InTotoStatement,
-    provenance: Provenance,
+pub(super) struct Signed {
+    pub statement: InTotoStatement,
+    pub provenance: Provenance,
     /// Fingerprints of the keys that signed, that of the first approver first.
-    signers: Vec<String>,
+    pub signers: Vec<String>,
 }
 
 /// The statement, if the approver that it names signed it, and as many of the others that it names as the policy demanded. If
 /// not, says why.
-fn signed_statement(envelope: &Envelope) -> Result<Signed, String> {
+pub(super) fn signed_statement(envelope: &Envelope) -> Result<Signed, String> {
     let read = || {
         let statement = InTotoStatement::parse(&envelope.unchecked_payload()?)?;
         let provenance: Provenance = serde_json::from_value(statement.predicate.clone()).ok()?;
@@ -198,6 +215,11 @@ fn signed_statement(envelope: &Envelope) -> Result<Signed, String> {
         )),
         Ordering::Less => Err("more approvers signed it than the policy of the owner demanded".to_owned()),
     }
+}
+
+/// Whether the approver of an added release named this whole release.
+fn is_added_to(added: &Provenance, whole: &Provenance) -> bool {
+    added.adds_to.as_ref() == Some(&whole.digest) && added.repository == whole.repository
 }
 
 /// The provenance files of a dataset: that of the whole release, and those of the releases that were added to it, with

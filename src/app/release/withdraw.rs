@@ -10,8 +10,14 @@ use sha2::{Digest as _, Sha256};
 use crate::app::environment::EnvironmentNote;
 use crate::app::fs::{make_private_dir, write_private_json};
 use crate::app::{App, Failure, Kind};
-use crate::export::{self, Format, FormatId, Layout, ReleaseSummary, RowPlace, SummaryHead};
-use crate::gate::{GateError, HubAddress, WithdrawRequest, clear_withdrawal};
+use crate::export::{
+    self, Format, FormatId, Layout, ReleaseSummary, RowPlace, SummaryHead, is_derived, is_shard,
+    withdrawn_hash, withdrawn_in,
+};
+use crate::gate::{
+    ClearedWithdrawal, GateError, HubAddress, Unlocked, WithdrawRequest, WithdrawnFiles, clear_withdrawal,
+};
+use crate::pricing::pluralize;
 use crate::publish::{Head, PublishError, Removal, Withdrawn, withdraw_blocking};
 use crate::trace::{SessionKey, Timestamp};
 use crate::workflow::{
@@ -20,7 +26,6 @@ use crate::workflow::{
 
 use super::OpenRelease;
 use super::carried::is_carried;
-use super::head::{is_shard, withdrawn_hash, withdrawn_in};
 use super::placeholder_counts::PlaceholderCounter;
 use super::session_ids::ReleaseIds;
 
@@ -165,7 +170,7 @@ impl App {
         let at = self.ids_at(target)?.into_iter().filter(|(_, key)| chosen.contains(key));
         let mut ids: BTreeSet<String> = at.map(|(id, _)| id).collect();
         let redactor = self.second_redactor(open)?;
-        let of_release = ReleaseIds::new(open.release.chosen.keys(), &redactor)?;
+        let of_release = ReleaseIds::new(open.release.chosen.keys(), &redactor);
         ids.extend(chosen.iter().map(|key| of_release.id(key, &redactor)));
         Ok(ids)
     }
@@ -230,8 +235,10 @@ impl App {
         for key in &preview.sessions {
             open.data.taken_back.sessions.insert(key.clone(), now);
         }
-        let detail =
-            json!({ "sessions": preview.sessions.len(), "whole": preview.whole, "commit": removed.commit });
+        let statement = self.sign_withdrawn(&unlocked, &cleared, &removed, (&id, now))?;
+        let detail = json!({
+            "sessions": preview.sessions.len(), "whole": preview.whole, "commit": removed.commit, "statement": statement,
+        });
         self.audit("rows_withdrawn", Some(&id), detail)?;
         match preview.whole {
             true => self.step(open, &Event::Withdrawn)?,
@@ -240,6 +247,34 @@ impl App {
         self.sign_audit_head(&unlocked)?;
         let remains = remains(&removed, &preview.destination);
         Ok(WithdrawReport { release: id, withdrawn: true, removed: Some(removed), remains })
+    }
+
+    /// Signs and stores what a withdrawal changed, so that the next release knows the files as they are now. Returns the name of the
+    /// statement in the audit log.
+    fn sign_withdrawn(
+        &self,
+        unlocked: &Unlocked,
+        cleared: &ClearedWithdrawal,
+        removed: &Withdrawn,
+        (id, at): (&str, Timestamp),
+    ) -> Result<String, Failure> {
+        let key = self.public_keys()?.own.ok_or(GateError::NoKeys)?;
+        let (destination, revision) = cleared.destination_text();
+        let stated = WithdrawnFiles {
+            v: 1,
+            release: id.to_owned(),
+            destination,
+            revision,
+            rows: cleared.ids().clone(),
+            written: removed.written.clone(),
+            deleted: removed.deleted.clone(),
+            repository_deleted: removed.repository_deleted,
+            commit: removed.commit.clone(),
+            key: String::new(),
+            at,
+        };
+        let envelope = stated.sign(unlocked, &key)?;
+        self.store_withdrawn(id, &envelope)
     }
 
     /// The sessions that were taken back from a destination, with the time.
@@ -284,6 +319,14 @@ fn remains(removed: &Withdrawn, destination: &Destination) -> Vec<String> {
         );
     }
     out.push("Copies that others downloaded, duplicated or cached stay with them.".to_owned());
+    let configurations = removed.deleted.iter().filter(|path| is_derived(path)).count() as u64;
+    if configurations > 0 {
+        out.push(format!(
+            "The other configurations of the dataset ({}) were deleted as a whole, because they contained the sessions too: \
+             the next release with `--format` makes them again.",
+            pluralize(configurations, "file")
+        ));
+    }
     if destination.visibility == Visibility::Public {
         out.push("Search engines, mirrors and training runs may have read the public dataset: ask them to forget it.".to_owned());
     }
@@ -330,9 +373,12 @@ impl Plan<'_> {
                 left.insert(path, kept);
             }
         }
-        if out.rows == 0 {
-            return Ok(out);
+        // The other configurations are made from the rows, so they contain the sessions too.
+        let derived = || head.files.keys().filter(|path| is_derived(path));
+        if out.rows == 0 && !derived().any(|path| self.is_named_in(path, head.contents.get(path))) {
+            return Ok(Removal::default());
         }
+        out.delete.extend(derived().cloned());
         let whole = Layout::Whole;
         let is_ours = |path: &str| {
             is_shard(path)
@@ -352,6 +398,13 @@ impl Plan<'_> {
     fn is_withdrawn(&self, line: &[u8]) -> bool {
         let row: Option<Value> = serde_json::from_slice(line).ok();
         row.and_then(|row| row["session_id"].as_str().map(|id| self.ids.contains(id))) == Some(true)
+    }
+
+    /// Whether a file names one of the sessions, in its path or its bytes.
+    fn is_named_in(&self, path: &str, bytes: Option<&Vec<u8>>) -> bool {
+        let Some(bytes) = bytes else { return true };
+        let text = String::from_utf8_lossy(bytes);
+        self.ids.iter().any(|id| path.contains(id.as_str()) || text.contains(id.as_str()))
     }
 
     /// Writes metadata and card about the rows that are left.
@@ -375,6 +428,7 @@ impl Plan<'_> {
             licence: old["licence"].as_str().map(str::to_owned).or(self.destination.licence.clone()),
             generated: self.generated.clone(),
             format: format.id(),
+            configs: Vec::new(),
             rules_version: text("rules_version"),
             policy: text("policy"),
             clawgate_version: env!("CARGO_PKG_VERSION").to_owned(),

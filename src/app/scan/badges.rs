@@ -281,7 +281,20 @@ mod tests {
     fn of(messages: Vec<Message>) -> Vec<String> {
         let mut session = Session::empty("claude", "a");
         session.messages = messages;
-        badges(&session, Engine::builtin().unwrap())
+        let badges = badges(&session, Engine::builtin().unwrap());
+        for badge in &badges {
+            let name = badge.split(':').next().unwrap();
+            assert!(BADGE_NAMES.contains(&name), "BADGE_NAMES lacks {name}");
+        }
+        badges
+    }
+
+    #[test]
+    fn the_documentation_explains_every_badge() {
+        let page = include_str!("../../../docs/commands.md");
+        for name in BADGE_NAMES {
+            assert!(page.contains(&format!("`{name}")), "docs/commands.md lacks {name}");
+        }
     }
 
     #[test]

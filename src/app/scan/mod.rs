@@ -19,7 +19,7 @@ use crate::sources::{self, KnownWorktree, ReadOptions, Source};
 use crate::store::{FileResult, FileRow, Stored};
 use crate::trace::{SessionKey, Timestamp, is_zero};
 
-use crate::app::agents::{agent_ids, known_agent};
+use crate::app::agents::known_agent;
 use crate::app::{App, Failure};
 
 mod badges;
@@ -39,8 +39,8 @@ use skipped::SkippedByFile;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScanParams {
-    /// Agent.
-    #[schemars(extend("enum" = agent_ids()))]
+    /// Id of the only agent whose logs are scanned.
+    #[schemars(description = "Agent id.")]
     pub agent: Option<String>,
     /// Only files below this path.
     #[schemars(skip)]
@@ -97,7 +97,7 @@ pub struct ScanReport {
 /// Number of files by what the scan did with them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct FileCounts {
-    /// Files that exist.
+    /// Number of files that exist.
     pub found: u64,
     /// Files that were read because they are new or changed.
     pub read: u64,
@@ -135,7 +135,6 @@ struct ScanTotals {
 /// Progress of reading the logs of one agent.
 struct AgentProgress {
     agent: &'static str,
-    /// Display name.
     name: &'static str,
     bytes_read: u64,
     bytes_total: u64,
@@ -258,6 +257,8 @@ impl App {
         let opts = ReadOptions {
             scratch: Some(scratch.clone()),
             known_dirs: self.archive.known_directories()?,
+            zone: self.zone(None)?.1,
+            data_projects: sources::data_projects(&self.ctx.env),
             ..ReadOptions::default()
         };
         std::thread::scope(|scope| -> Result<(), Failure> {

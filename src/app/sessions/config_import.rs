@@ -41,7 +41,6 @@ pub struct ConfigImport {
     pub excluded: Vec<String>,
     /// Agents that the scope is limited to.
     pub agents: Vec<String>,
-    /// Hub dataset repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repo: Option<String>,
     /// Thresholds of alerts, by their names in `config.toml`.

@@ -55,7 +55,7 @@ impl App {
         let projects = Projects::new(rows, &self.ctx.env.home).with_visited(&visited);
         let (mut entries, mut mismatches) = (Vec::new(), Vec::new());
         for text in typed {
-            match self.entries_meant(text, &projects)? {
+            match self.entries_for(text, &projects)? {
                 Ok(meant) => entries.extend(meant),
                 Err(mismatch) => mismatches.push((text.clone(), mismatch)),
             }
@@ -75,7 +75,7 @@ impl App {
 
     /// Returns the entries that a caller wants to remove: those with this text, or else those that exclude nothing but what
     /// the text selects.
-    fn entries_meant(
+    fn entries_for(
         &self,
         text: &str,
         projects: &Projects<'_>,

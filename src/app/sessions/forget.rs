@@ -15,7 +15,6 @@ use crate::app::{App, Failure};
 pub struct ForgetParams {
     /// Session keys, or the beginnings of them.
     pub sessions: Vec<String>,
-    /// Agent id.
     pub agent: Option<String>,
     /// Project name or path.
     pub project: Option<String>,
@@ -40,14 +39,13 @@ pub struct ForgetPlan {
     pub usage: bool,
 }
 
-/// What was deleted.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ForgetReport {
-    /// Number of sessions.
+    /// Number of deleted sessions.
     pub sessions: u64,
     /// Number of their versions.
     pub versions: u64,
-    /// Number of requests.
+    /// Number of deleted requests.
     pub requests: u64,
     /// Whether the database was rewritten, so that no free page contains deleted text.
     pub compacted: bool,

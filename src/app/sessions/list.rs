@@ -21,7 +21,6 @@ use super::bad_cursor;
 const DEFAULT_LIMIT: u64 = 20;
 const MAX_LIMIT: u64 = 1000;
 
-/// All projects.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProjectList {
     /// Projects, the one with the newest session first.
@@ -32,13 +31,17 @@ pub struct ProjectList {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InboxParams {
-    /// Agent id.
+    /// Sessions of this agent. Its id as in session keys.
+    #[schemars(description = "Agent id.")]
     pub agent: Option<String>,
-    /// Name, path or glob.
+    /// Sessions of the projects with this name or path, or that match this glob.
+    #[schemars(description = "Name, path or glob.")]
     pub project: Option<String>,
-    /// Mark.
+    /// Sessions with this mark.
+    #[schemars(description = "Mark.")]
     pub status: Option<Mark>,
-    /// Day or time.
+    /// Sessions with activity at or after this time.
+    #[schemars(description = "Only activity since this day or time (`7d`, 2026-11-20).")]
     pub since: Option<Timestamp>,
     /// Sessions that started before this time.
     #[schemars(skip)]
@@ -46,7 +49,8 @@ pub struct InboxParams {
     /// Sessions in which this model answered, or a model whose name starts with it.
     #[schemars(skip)]
     pub model: Option<String>,
-    /// `name` or `name:value`.
+    /// Sessions with this badge: `name` or `name:value`.
+    #[schemars(description = "`name` or `name:value`.")]
     pub badge: Option<String>,
     /// Subagents of this session.
     #[schemars(skip)]
@@ -57,14 +61,17 @@ pub struct InboxParams {
     /// Whether the agent's log must be gone (true) or present (false).
     #[schemars(skip)]
     pub gone: Option<bool>,
-    /// Highest first.
+    /// Sort order, highest value first.
+    #[schemars(description = "Highest first.")]
     pub sort: Option<SortKey>,
     /// Lists sessions that are not subagents, each followed by its subagents.
     #[schemars(skip)]
     pub tree: bool,
-    /// Default 20.
+    /// Maximum number of sessions, 20 by default.
+    #[schemars(description = "Default 20.")]
     pub limit: Option<u64>,
-    /// From `next_cursor`.
+    /// Where the list continues: `next_cursor` of the page before.
+    #[schemars(description = "From `next_cursor`.")]
     pub cursor: Option<String>,
     /// Who reads the list.
     #[serde(skip)]
@@ -119,13 +126,12 @@ pub struct SessionItem {
     /// The shortest form of the key that is unique, for people.
     #[serde(skip)]
     pub short_key: String,
-    /// Agent id.
     pub agent: String,
-    /// Project's display name.
+    /// Display name of the project.
     pub project: Option<String>,
-    /// Title, redacted.
+    /// Redacted title.
     pub title: Option<String>,
-    /// Models that answered.
+    /// Models that answered at least once.
     pub models: Vec<String>,
     pub started: Option<Timestamp>,
     pub ended: Option<Timestamp>,
@@ -160,7 +166,7 @@ pub struct SessionItem {
     pub parent: Option<SessionKey>,
     /// The session that it was forked from or continues.
     pub forked_from: Option<SessionKey>,
-    /// Its subagents.
+    /// Subagents that this session started.
     pub children: Vec<SessionKey>,
     /// Number of ancestors in the list; only in a tree.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,6 +207,12 @@ impl App {
             agent.as_ref().is_none_or(|agent| p.agents.contains(agent))
                 && names.as_ref().is_none_or(|names| names.contains(&p.name))
         });
+        if let Some(agent) = &agent {
+            let sizes = self.archive.project_sizes(agent)?;
+            for project in &mut projects {
+                (project.sessions, project.bytes) = sizes.get(&project.path).copied().unwrap_or_default();
+            }
+        }
         Ok(ProjectList { projects })
     }
 

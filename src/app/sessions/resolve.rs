@@ -19,7 +19,7 @@ const MAX_ID_CHARS: usize = 16;
 /// In a short key, what is left out between the beginning and the end of the key.
 const GAP: char = '…';
 
-/// Minimum number of characters behind the gap.
+/// Minimum number of characters after the gap.
 const MIN_END_CHARS: usize = 2;
 
 /// The end of the range of keys that start with a text.

@@ -34,9 +34,11 @@ const MAX_COUNTED_BYTES: u64 = 64 << 20;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScopeParams {
-    /// Ids, or all; replaces.
+    /// Agents whose sessions may be shared: ids, or `all`. Replaces the list.
+    #[schemars(description = "Ids, or all; replaces.")]
     pub agents: Vec<String>,
-    /// Names, paths or globs.
+    /// Projects and directories to exclude: names, paths or globs.
+    #[schemars(description = "Names, paths or globs.")]
     pub exclude: Vec<String>,
     /// Exclusions to remove.
     pub include: Vec<String>,
@@ -44,19 +46,19 @@ pub struct ScopeParams {
     pub redact: Vec<String>,
     /// User names to redact.
     pub usernames: Vec<String>,
-    /// No longer redacted.
+    /// Strings to remove from the list of redacted strings.
+    #[schemars(description = "Strings to stop redacting.")]
     pub remove_redact: Vec<String>,
-    /// No longer redacted.
+    /// User names to remove from the list of redacted user names.
+    #[schemars(description = "User names to stop redacting.")]
     pub remove_usernames: Vec<String>,
-    /// Dataset repository.
     #[schemars(skip)]
     pub repo: Option<String>,
-    /// Destination folder.
     #[schemars(skip)]
     pub folder: Option<String>,
     #[schemars(skip)]
     pub visibility: Option<Visibility>,
-    /// Licence id.
+    /// Licence of the dataset, an id that the Hub knows.
     #[schemars(skip)]
     pub licence: Option<String>,
     /// The person agreed.
@@ -66,7 +68,6 @@ pub struct ScopeParams {
     pub at_command_line: bool,
 }
 
-/// The current scope.
 #[derive(Debug, Clone, Serialize)]
 pub struct ScopeReport {
     /// Whether a person confirmed the current scope.

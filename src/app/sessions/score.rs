@@ -22,7 +22,7 @@ const MIN_SHORTLISTED: u8 = 4;
 /// Sessions with this score or a lower one are blocked.
 const MAX_BLOCKED: u8 = 2;
 
-/// Longest reason of a score, in characters.
+/// Maximum length of the reason of a score, in characters.
 const MAX_REASON_CHARS: usize = 500;
 
 /// Which sessions to score by a guess.
@@ -101,7 +101,10 @@ impl App {
         self.archive.set_scores(&scores)?;
         let (mut shortlisted, mut blocked) = (0, 0);
         if p.auto_triage {
-            (shortlisted, blocked) = self.triage_by_score(&scores)?;
+            // Without named sessions, those that were scored earlier are marked as well.
+            let guesses =
+                if p.sessions.is_empty() { self.archive.scores_by(HEURISTIC)? } else { scores.clone() };
+            (shortlisted, blocked) = self.triage_by_score(&guesses)?;
         }
         let mut items = Vec::new();
         for score in scores {

@@ -8,12 +8,12 @@ use crate::store::SessionRow;
 /// A guess and the facts that it is based on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Guess {
-    /// 1 to 5.
+    /// Score from 1 to 5.
     pub value: u8,
     pub reasons: Vec<&'static str>,
 }
 
-/// Fewer tool calls than this are no work that a reader can follow.
+/// Sessions with fewer tool calls show too little work to follow.
 const MIN_TOOL_CALLS: u64 = 3;
 
 /// More undecided secrets, names or other findings than this cost a point: placeholders would replace much of the text.

@@ -19,7 +19,7 @@ pub struct SegmentParams {
     pub gap_minutes: Option<u64>,
 }
 
-/// A segment.
+/// A part of a session between idle gaps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SegmentItem {
     /// Number, counted from 1: `clawgate show KEY --segment N`.
@@ -36,7 +36,7 @@ pub struct SegmentItem {
     pub tool_calls: u64,
     /// Tokens of the session's requests between the start of this segment and the start of the next one.
     pub usage: Tokens,
-    /// Sum of `usage`.
+    /// Sum of the tokens in `usage`.
     pub tokens: u64,
 }
 

@@ -23,7 +23,8 @@ pub struct ShowParams {
     #[serde(default)]
     #[schemars(skip)]
     pub raw: bool,
-    /// First message.
+    /// Index of the first message, from 0.
+    #[schemars(description = "Index of the first message.")]
     pub from: Option<u64>,
     /// Maximum number of messages.
     #[schemars(skip)]
@@ -37,7 +38,8 @@ pub struct ShowParams {
     /// Only the message with this tool call, counted from 1.
     #[schemars(skip)]
     pub tool: Option<u64>,
-    /// Default 6200.
+    /// Maximum size of the page in bytes of JSON. Over MCP 6,200 by default.
+    #[schemars(description = "Default 6200.")]
     pub max_bytes: Option<u64>,
 }
 
@@ -50,7 +52,7 @@ pub struct SessionPage {
     /// Title of the session, or the first line of the first human prompt.
     #[serde(skip)]
     pub heading: Option<String>,
-    /// Its subagents.
+    /// Subagents that this session started.
     pub children: Vec<SessionKey>,
     /// Sessions that were forked from it or continue it.
     pub forks: Vec<SessionKey>,
@@ -202,7 +204,7 @@ fn with_messages(session: &Session, messages: Vec<Message>) -> Session {
     }
 }
 
-/// Smallest length to which a text is shortened, in bytes.
+/// Minimum length to which a text is shortened, in bytes.
 const MIN_SHORTENED_BYTES: usize = 200;
 
 /// Shortens the texts of a message that is larger than a page.

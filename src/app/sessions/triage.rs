@@ -9,12 +9,12 @@ use crate::trace::SessionKey;
 
 use crate::app::shell;
 use crate::app::text::echo;
-use crate::app::{App, Failure};
+use crate::app::{Actor, App, Failure};
 
 /// A mark and the sessions that get it: named ones, or those of a project or of the scope whose present mark it may replace.
 #[derive(Debug, Clone)]
 pub struct TriageParams {
-    /// Keys or prefixes.
+    /// Keys or unique prefixes of the sessions to mark.
     pub sessions: Vec<String>,
     /// All sessions in scope.
     pub all: bool,
@@ -25,12 +25,10 @@ pub struct TriageParams {
     pub reason: Option<String>,
 }
 
-/// The marked sessions.
 #[derive(Debug, Clone, Serialize)]
 pub struct TriageReport {
     /// Sessions that now have the mark.
     pub marked: Vec<SessionKey>,
-    /// The mark.
     pub status: Mark,
     /// Number of other sessions that have the mark because they are subagents of these.
     pub with_subagents: u64,
@@ -121,7 +119,7 @@ impl App {
         }
         let in_scope = self.scope_filter()?;
         let mut keys = Vec::new();
-        for status in replaces(mark) {
+        for status in replaces(mark, self.ctx.actor) {
             let query = Inbox { projects: projects.clone(), status: Some(*status), ..Inbox::default() };
             for row in self.archive.inbox(&query)?.into_iter().filter(|s| outside_too || in_scope(s)) {
                 let parent = row.parent.as_ref().filter(|_| row.status == Mark::New);
@@ -137,12 +135,14 @@ impl App {
 }
 
 /// Returns the marks that a mark replaces if all sessions of a project or of the scope are marked at once. What is more
-/// careful stays: only a session that is named loses the mark `blocked`, and no approved session becomes shortlisted.
-fn replaces(mark: Mark) -> &'static [Mark] {
+/// careful stays: for an agent, only a session that is named loses the mark `blocked`, and no approved session becomes
+/// shortlisted. A person can take back all marks.
+fn replaces(mark: Mark, by: Actor) -> &'static [Mark] {
     match mark {
         Mark::Approved => &[Mark::New, Mark::Shortlisted],
         Mark::Shortlisted => &[Mark::New],
         Mark::Blocked => &[Mark::New, Mark::Shortlisted, Mark::Approved],
+        Mark::New if by == Actor::Person => &[Mark::Shortlisted, Mark::Approved, Mark::Blocked],
         Mark::New => &[Mark::Shortlisted, Mark::Approved],
     }
 }

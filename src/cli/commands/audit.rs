@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::app::Failure;
 use crate::app::audit::{AuditHead, AuditLog};
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::pluralize;
+use crate::cli::format::{format_count, pluralize};
 use crate::cli::number_arg::positive;
 use crate::cli::render::{green, red};
 use crate::cli::table::{Cell, Column, Table, one_line};
@@ -76,9 +76,9 @@ fn render_head(head: &AuditHead, key: Option<&str>) -> String {
         key.unwrap_or("unknown")
     );
     if let Some(accepted) = &head.accepted {
-        let entries = pluralize(accepted.entries, "entry");
+        let last = format_count(accepted.entries);
         out.push_str(&format!(
-            "A person accepted that the first {entries} are damaged. They prove nothing.\n"
+            "A person accepted that the entries up to number {last} are damaged. They prove nothing.\n"
         ));
     }
     out
@@ -91,9 +91,9 @@ fn accept(log: &AuditLog, cli: &mut CliContext) -> Result<(), CommandError> {
     };
     let mut terminal = cli.open_terminal("clawgate audit accept")?;
     terminal.print_line(&format!(
-        "{broken}\nIf you accept this, the present {} stay readable and prove nothing. Later entries are checked. Releases that \
+        "{broken}\nIf you accept this, the present entries ({}) stay readable and prove nothing. Later entries are checked. Releases that \
          are not published have to be prepared and reviewed again.",
-        pluralize(log.entries.len() as u64, "entry")
+        format_count(log.entries.len() as u64)
     ))?;
     let app = cli.app()?;
     let head = terminal.passphrase(|passphrase| app.accept_audit_damage(log, passphrase))?;

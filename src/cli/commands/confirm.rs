@@ -49,7 +49,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         attest_manual_scan: args.attest_manual_scan,
     };
     // A release that cannot be confirmed is refused before any question.
-    let is_due = cli.app()?.phase_to_confirm(params.release.as_deref())? == Phase::Reviewed;
+    let phase = cli.app()?.phase_to_confirm(params.release.as_deref())?;
+    // A person may give other statements as long as nobody signed.
+    let is_due = matches!(phase, Phase::Reviewed | Phase::Confirmed);
     if cli.can_prompt() && is_due {
         ask(cli, &mut params)?;
     }

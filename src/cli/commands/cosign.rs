@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::app::release::{Approvals, CosignReport, SecondPreview};
 use crate::cli::approval_screen::{
-    ask_name, destination_lines, labelled, listed, name_scan, policy_line, rows_line,
+    ask_name, destination_lines, earlier_label, earlier_line, labelled, listed, name_scan, policy_line,
+    projects_in_full, rows_line,
 };
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
@@ -40,17 +41,17 @@ enum CosignCommand {
         /// Folder that `cosign export` wrote
         dir: PathBuf,
     },
-    /// Take over the second signature from the folder, or its revocation
+    /// Import the second signature from the folder, or its revocation
     Import {
         /// Folder that the second approver signed
         dir: PathBuf,
         /// Release ID [default: the current release]
         release: Option<String>,
     },
-    /// Take your approval as the second approver back, before the publication (asks for your passphrase)
+    /// Revoke your approval as the second approver, before the publication (asks for your passphrase)
     ///
-    /// Writes a signed revocation into a folder and removes your signature from it. It holds once the first approver has
-    /// imported it, so tell them.
+    /// Writes a signed revocation into a folder and removes your signature from it. It takes effect when the first
+    /// approver imports it, so tell them.
     Revoke {
         /// Folder for the first approver, an exported one or a new one
         dir: PathBuf,
@@ -118,9 +119,10 @@ fn sign(dir: &std::path::Path, cli: &mut CliContext) -> Result<(), CommandError>
     let files = one_line(&shown.files.display().to_string());
     let times = cli.times(&TimeZoneArg::default())?;
     let text = render(&shown.preview, &shown.shown, &files, &times);
-    terminal.print_styled(&format!("\n{text}"))?;
+    let projects = projects_in_full(&shown.preview.projects);
+    terminal.print_styled(&format!("\n{projects}{}", text.trim_end()))?;
     cli.app()?.record_question("cosign sign", &shown.preview.release, &shown.shown)?;
-    ask_name(&mut terminal, &shown.preview.destination, &command)?;
+    ask_name(&mut terminal, &shown.preview.destination, shown.preview.rows, &command)?;
     let app = cli.app()?;
     let report: CosignReport = terminal.passphrase(|passphrase| app.cosign(&shown, passphrase))?;
     drop(terminal);
@@ -143,8 +145,14 @@ fn render(p: &SecondPreview, shown: &str, files: &str, times: &Times) -> String 
     let mut out = destination_lines(&p.destination, p.endpoint.as_deref(), p.proxy.as_deref());
     let mut line = |label: &str, text: String| out.push_str(&labelled(label, &text));
     line("rows", rows_line(p.rows, (p.files, p.bytes), &p.projects));
-    if p.adds {
-        line("adds to", "the dataset that is there; nothing there is changed or deleted".to_owned());
+    match &p.earlier {
+        Some(earlier) => {
+            line(earlier_label(earlier), format!("{}, as the first approver saw it", earlier_line(earlier)))
+        }
+        None if p.adds => {
+            line("adds to", "the dataset that is there; nothing there is changed or deleted".to_owned())
+        }
+        None => line("replaces", "nothing that the archive of the first approver published there".to_owned()),
     }
     line("files", format!("{files} (your own copy; read them before you sign)"));
     line("review", format!("{}, as the archive of the first approver says", p.coverage));

@@ -7,6 +7,7 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::render::dim;
 use crate::cli::table::{Column, Table, one_line};
 use crate::cli::time_args::TimeZoneArg;
+use crate::pricing::format_clawtrace_usd;
 
 /// Summarize the cost of recent days, models, projects and sessions
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             }
             let mut table = Table::new([Column::left(title).cut_middle(16), Column::right("cost")]);
             for (name, cost, unpriced) in rows {
-                table.row([name.to_owned(), format_usd(cost, unpriced)]);
+                table.row([name.to_owned(), format_clawtrace_usd(cost, unpriced)]);
             }
             if !out.is_empty() {
                 out.push('\n');
@@ -66,13 +67,4 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         }
         out
     })
-}
-
-/// Formats an amount. Appends `+` if some tokens have no price. Returns `no price` if no token has one.
-fn format_usd(usd: f64, unpriced_tokens: u64) -> String {
-    match unpriced_tokens {
-        0 => format!("${usd:.2}"),
-        _ if usd == 0.0 => "no price".to_owned(),
-        _ => format!("${usd:.2}+"),
-    }
 }

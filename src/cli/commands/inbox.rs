@@ -117,6 +117,10 @@ fn render(page: &InboxPage, names: &Origins, times: &Times, width: usize) -> Str
         let mark = match (s.changed_since, s.status_inherited) {
             _ if s.excluded => Cell::from(format!("{} (excluded)", s.status)).short("excluded"),
             (true, _) => Cell::from(format!("{} (changed)", s.status)).short("changed"),
+            // The badges have no room in most terminals, and this one decides.
+            (false, false) if s.status == Mark::New && has_secrets(s) => {
+                Cell::from(format!("{} (secrets)", s.status)).short("secrets")
+            }
             (false, true) => Cell::from(format!("{} (parent)", s.status)).short(s.status.as_str()),
             (false, false) => Cell::from(s.status.as_str()),
         };
@@ -165,9 +169,14 @@ pub(super) fn title(s: &SessionItem, names: &Origins) -> String {
     }
 }
 
+fn has_secrets(s: &SessionItem) -> bool {
+    s.badges.iter().any(|badge| badge.starts_with("secrets:"))
+}
+
 fn mark_style(s: &SessionItem) -> Style {
     match s.status {
         _ if s.excluded => DIM,
+        Mark::New if has_secrets(s) => YELLOW,
         _ if s.changed_since => YELLOW,
         Mark::Approved => GREEN,
         Mark::Blocked => RED,

@@ -4,6 +4,7 @@ mod anomalies;
 mod approve;
 mod audit;
 mod block;
+mod bundle;
 mod completions;
 mod config;
 mod confirm;
@@ -11,9 +12,12 @@ mod cosign;
 mod cost;
 mod cost_report;
 mod demo;
+mod diff;
 mod doctor;
+mod export;
 mod forget;
 mod hook;
+mod import;
 mod inbox;
 mod keys;
 mod list;
@@ -90,6 +94,9 @@ commands! {
         Search => search,
         Show => show,
         Segment => segment,
+        Export => export,
+        Import => import,
+        Diff => diff,
         Forget => forget,
     }
     "Redact and review" {
@@ -118,6 +125,7 @@ commands! {
         Cosign => cosign,
         Publish => publish,
         Releases => releases,
+        Bundle => bundle,
         Withdraw => withdraw,
         Audit => audit,
         Verify => verify,

@@ -40,7 +40,7 @@ struct Written<'a> {
     file: PathBuf,
 }
 
-/// The file of an export, which ClawTrace takes here, is no id of a release.
+/// The file of an export, which ClawTrace takes here, is not an id of a release.
 fn not_a_file(failure: Failure, params: &PiiReviewParams) -> Failure {
     let is_file = params.release.as_deref().is_some_and(|name| name.contains(['.', '/', '\\']));
     if failure.code != "no_such_release" || !is_file {

@@ -6,6 +6,7 @@ use crate::cli::format::{format_count, pluralize};
 use crate::cli::path_arg::absolute;
 use crate::cli::render::{bold, destination, files, privacy_report, release_size, review_effort};
 use crate::cli::scan_arg::ScanArg;
+use crate::export::FormatId;
 use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::workflow::Visibility;
 
@@ -47,6 +48,9 @@ pub struct Args {
     /// Include the reasoning of the models [default, unless export.thinking of config.toml is false]
     #[arg(long, conflicts_with = "no_thinking")]
     thinking: bool,
+    /// Configuration of the dataset: rows, messages, traces or atif; can be given several times [default: rows, which every dataset has]
+    #[arg(long = "format", value_name = "FORMAT")]
+    formats: Vec<FormatId>,
     /// Timestamps: exact, hour (truncated to the hour) or shifted (moved by one offset per session) [default: hour, or export.timestamps of config.toml]
     #[arg(long)]
     timestamps: Option<Timestamps>,
@@ -69,9 +73,10 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         visibility: args.visibility,
         licence: args.licence,
         thinking,
+        formats: args.formats,
         timestamps: args.timestamps,
         pseudonyms: args.pseudonyms,
-        page_bytes: None,
+        page: None,
         staged: false,
     };
     let report = match args.scan.fresh_app(cli)?.prepare(&params) {
@@ -89,7 +94,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     cli.print_with_status(&report, |r| render(r, width))
 }
 
-fn render(r: &PrepareReport, width: usize) -> String {
+pub(super) fn render(r: &PrepareReport, width: usize) -> String {
     let mut out = format!("release      {}\n", bold(&r.release));
     out.push_str(&format!("digest       {}\n", r.digest));
     out.push_str(&format!("contents     {}\n", release_size(r.rows, &r.files)));

@@ -17,12 +17,17 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let preview = cli.app()?.preview(args.release.as_deref())?;
+    print(args.release.as_deref(), args.no_pager, cli)
+}
+
+/// Prints the preview of a release. `clawgate bundle view` does so too.
+pub(super) fn print(release: Option<&str>, no_pager: bool, cli: &mut CliContext) -> Result<(), CommandError> {
+    let preview = cli.app()?.preview(release)?;
     let width = cli.width();
     if cli.json {
         return cli.print_with_status(&preview, |_| String::new());
     }
-    cli.print_paged(&render(&preview, width), args.no_pager)?;
+    cli.print_paged(&render(&preview, width), no_pager)?;
     cli.print_next_step()
 }
 

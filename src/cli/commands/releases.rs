@@ -15,8 +15,13 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    print(&args.zone, cli)
+}
+
+/// Prints the list. `clawgate bundle list` does so too.
+pub(super) fn print(zone: &TimeZoneArg, cli: &mut CliContext) -> Result<(), CommandError> {
     let list = cli.app()?.releases()?;
-    let times = cli.times(&args.zone)?;
+    let times = cli.times(zone)?;
     let width = cli.width();
     cli.print_report(&list, |l| render(l, &times, width))
 }

@@ -216,6 +216,7 @@ fn params(args: Args) -> Result<ReviewParams, Failure> {
         findings,
         decisions,
         max_bytes: args.max_bytes,
+        in_json: false,
     })
 }
 

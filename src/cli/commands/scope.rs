@@ -12,15 +12,15 @@ use crate::cli::table::{Column, Table, one_line};
 
 use super::list::{AGENTS_WIDTH, MIN_PROJECT_WIDTH};
 
-/// Most directories outside of the projects that the table shows.
+/// Maximum number of directories outside the projects that the table shows.
 const MAX_OTHER_DIRECTORIES: usize = 20;
 
 /// Choose and confirm which projects and agents may be shared
 ///
 /// Without options, shows the current scope. A project can be given by its name in any case, the unique beginning of
 /// its name, its path or that of a directory above it, or a glob such as 'client-*'. Worktrees belong to their repository.
-/// A confirmation is void when the scope changes, or when a project, or a directory of no project in which a session works,
-/// appears that is not excluded.
+/// A confirmation is void when the scope changes, or when a project appears that is not excluded, or a directory outside
+/// all projects in which a session worked.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Exclude these projects: names, paths with everything below them, or globs; write `\,` for a comma in a name

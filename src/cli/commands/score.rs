@@ -60,7 +60,7 @@ fn render(r: &ScoreReport, names: &Names, auto_triage: bool, width: usize) -> St
     let scored = pluralize(r.scores.len() as u64, "session");
     out.push_str(&format!("{} scored, {} without a current score\n", bold(&scored), r.unscored));
     if auto_triage {
-        let note = "a shortlist is no approval: `clawgate approve` is yours";
+        let note = "a shortlist is not an approval: `clawgate approve` is yours";
         out.push_str(&format!("{} shortlisted, {} blocked; {}\n", r.shortlisted, r.blocked, dim(note)));
     }
     out

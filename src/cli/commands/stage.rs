@@ -1,4 +1,4 @@
-//! `clawgate stage`: prepares a release of what is new, for a timer or a hook at the end of a session.
+//! `clawgate stage`: prepares a release of new sessions, for a timer or a hook at the end of a session.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::{bold, cyan, green, yellow};
 use crate::cli::table::one_line;
 
-/// Scan, redact and seal what is new, so that only a review and a signature are left
+/// Scan, redact and seal new sessions, so that a person only has to review and sign
 ///
 /// For a timer or a hook at the end of a session. Prepares a release of the approved sessions that are not published yet, as
 /// `clawgate prepare --new-only` does. A later run prepares the same release again, until somebody begins to review it.

@@ -116,7 +116,39 @@ fn stage_line(run: &StageRun, times: &Times) -> String {
             });
             format!("{}{since}: {}", pluralize(n, "new session"), bold(&one_line(&run.next_command)))
         }
-        (StageOutcome::Failed, _) => yellow(&format!("failed at {at}: {}", one_line(&run.message))),
-        _ => format!("{} {}", one_line(&run.message), dim(&format!("({at})"))),
+        (StageOutcome::Failed, _) => yellow(&format!("failed at {at}: {}", first_sentence(&run.message))),
+        (StageOutcome::Waiting, _) => {
+            format!(
+                "{} {}: {}",
+                first_sentence(&run.message),
+                dim(&format!("({at})")),
+                bold("clawgate stage")
+            )
+        }
+        _ => format!("{} {}", first_sentence(&run.message), dim(&format!("({at})"))),
+    }
+}
+
+/// Longest sentence of the last run of `clawgate stage`.
+const MAX_SENTENCE_CHARS: usize = 160;
+
+/// Returns the first sentence of a message, without its full stop. `clawgate stage` prints all of it.
+fn first_sentence(message: &str) -> String {
+    let message = one_line(message);
+    let first = message.split_once(". ").map_or(message.as_str(), |(first, _)| first);
+    truncate(first.trim_end_matches('.'), MAX_SENTENCE_CHARS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_sentence_of_a_refusal_is_shown() {
+        let refusal =
+            "Refused: no session is approved (state: draft). Missing: a.b; c. Next: `clawgate inbox`.";
+        assert_eq!(first_sentence(refusal), "Refused: no session is approved (state: draft)");
+        assert_eq!(first_sentence("No session is new."), "No session is new");
+        assert!(first_sentence(&"word ".repeat(100)).chars().count() <= MAX_SENTENCE_CHARS);
     }
 }

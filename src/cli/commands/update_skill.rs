@@ -12,8 +12,8 @@ use crate::cli::table::one_line;
 
 /// Set up an agent: install the skill and register the MCP server
 ///
-/// AGENT is claude, codex, openclaw, gemini, opencode, kimi, cline, qwen or copilot; "all" sets up each of them that is
-/// on this machine. Running it again updates the skill and the path of the program. Files that cannot be parsed, and
+/// AGENT is claude, codex, openclaw, gemini, opencode, kimi, cline, qwen, copilot, goose, amp, roo, kilo, continue, droid,
+/// hermes, crush, cursor or zed; "all" sets up each of them that is on this machine. Running it again updates the skill and the path of the program. Files that cannot be parsed, and
 /// entries and skills of others, are left as they are. Changed files are copied to ~/.clawgate/install first.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,7 +28,7 @@ pub struct Args {
     /// Also check budgets in the agent's hooks (claude, codex)
     #[arg(long)]
     hooks: bool,
-    /// Also stage a release of what is new at the end of each session, see `clawgate stage` (claude)
+    /// Also stage a release of new sessions at the end of each session, see `clawgate stage` (claude)
     #[arg(long)]
     stage_hook: bool,
     /// Undo everything that this command set up

@@ -39,7 +39,7 @@ fn render(r: &VerifyReport, times: &Times) -> String {
             "{} {} as signed by {}\n",
             yellow(if r.unknown.len() > 1 { "unknown keys:" } else { "unknown key:" }),
             pluralize(r.files, "file"),
-            one_line(&r.key.iter().chain(&r.second_key).cloned().collect::<Vec<_>>().join(" and "))
+            one_line(&r.unknown.join(" and "))
         ),
         false => format!(
             "{} {} is not the approved dataset\n",

@@ -2,7 +2,7 @@
 
 use crate::app::Failure;
 use crate::app::release::{ToWithdraw, WithdrawReport};
-use crate::cli::approval_screen::{ask_name, destination_lines, labelled, listed, show_environment};
+use crate::cli::approval_screen::{destination_lines, labelled, listed, show_environment, type_name};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 use crate::cli::render::red;
@@ -54,7 +54,7 @@ fn as_person(release: Option<&str>, sessions: &[String], cli: &mut CliContext) -
     terminal.print_styled(&screen(&shown))?;
     show_environment(&mut terminal, &shown.preview.environment)?;
     cli.app()?.record_question("withdraw", &shown.preview.release, &shown.shown)?;
-    ask_name(&mut terminal, &shown.preview.destination, &command)?;
+    type_name(&mut terminal, &shown.preview.destination, &command)?;
     let app = cli.app()?;
     let report = terminal.passphrase(|passphrase| app.withdraw_shown(&shown, passphrase))?;
     cli.print_with_status(&report, render)

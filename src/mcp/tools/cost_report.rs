@@ -7,25 +7,26 @@ use serde_json::{Map, Value, json};
 use super::{Hints, Tool};
 use crate::app::cost::{CostParams, CostSort};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, dollars, size};
+use crate::mcp::result::{MAX_REPORT_BYTES, size};
+use crate::pricing::format_microdollars;
 use crate::trace::Timestamp;
 use crate::usage::Dimension;
 
 pub(super) struct CostReport;
 
-/// Maximum number of alerts, anomalies and unpriced models in an answer.
+/// Maximum number of alerts, anomalies and unpriced models in a result.
 const MAX_NOTES: usize = 5;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Input {
-    /// Dimension.
+    /// Group by.
     by: Option<Dimension>,
     /// IANA zone.
     timezone: Option<String>,
-    /// Day or time.
+    /// Only activity since this time.
     since: Option<Timestamp>,
-    /// Before it.
+    /// Only requests before this time.
     until: Option<Timestamp>,
     /// Agent id.
     agent: Option<String>,
@@ -33,7 +34,7 @@ pub(super) struct Input {
     project: Option<String>,
     /// Id or its beginning.
     model: Option<String>,
-    /// Order.
+    /// Sort order.
     sort: Option<CostSort>,
     /// Maximum rows.
     limit: Option<u64>,
@@ -78,7 +79,7 @@ impl Tool for CostReport {
             watch: true,
             with_current: false,
         };
-        if app.status()?.last_scan.is_none() {
+        if !app.was_scanned()? {
             // The use case would scan, which a tool that only reads must not do.
             return Err(app.missing_first_step());
         }
@@ -113,7 +114,7 @@ impl Tool for CostReport {
             let Value::Object(row) = row else { continue };
             let row = with_dollars(row);
             let bytes = size(&json!(row)) + 1;
-            if p.limit.is_none() && bytes > room {
+            if bytes > room {
                 break;
             }
             room = room.saturating_sub(bytes);
@@ -134,6 +135,6 @@ fn with_dollars(mut row: Map<String, Value>) -> Map<String, Value> {
     let cost = row.get("cost_picousd").and_then(Value::as_i64).unwrap_or(0);
     row.retain(|name, v| v.as_u64() != Some(0) || matches!(name.as_str(), "requests" | "input" | "output"));
     row.insert("cost_picousd".to_owned(), json!(cost));
-    row.insert("cost".to_owned(), json!(dollars(cost)));
+    row.insert("cost".to_owned(), json!(format_microdollars(cost)));
     row
 }

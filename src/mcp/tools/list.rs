@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Hints, Tool};
 use crate::app::sessions::{InboxParams, Mark, SessionItem};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, Page};
+use crate::mcp::result::{MAX_REPORT_BYTES, Page};
 use crate::mcp::untrusted::Untrusted;
 use crate::store::ProjectRow;
 use crate::trace::{SessionKey, Timestamp, is_zero};
@@ -15,7 +15,7 @@ pub(super) struct List;
 
 /// Default number of projects in a page.
 const DEFAULT_PROJECTS: u64 = 25;
-/// Longest title in an answer, in characters.
+/// Maximum length of a title in a result, in characters.
 const MAX_TITLE_CHARS: usize = 120;
 
 #[derive(Deserialize, JsonSchema)]
@@ -68,6 +68,8 @@ struct SessionLine {
     #[serde(skip_serializing_if = "is_zero")]
     subagents: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    excluded: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     changed_since: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     source_gone: bool,
@@ -94,7 +96,7 @@ impl Tool for List {
 fn sessions(app: &App, p: &InboxParams) -> Result<Output, Failure> {
     let page = app.inbox(p)?;
     let mut untrusted = Untrusted::new(app)?;
-    let mut fitted = Page::new(p.limit.is_none().then_some(MAX_REPORT_BYTES));
+    let mut fitted = Page::new(MAX_REPORT_BYTES);
     for item in page.sessions {
         let cursor = item.cursor.clone();
         if !fitted.push(line(item, &mut untrusted), cursor) {
@@ -125,6 +127,7 @@ fn line(s: SessionItem, untrusted: &mut Untrusted) -> SessionLine {
         badges: s.badges,
         forked_from: s.forked_from,
         subagents: s.children.len() as u64,
+        excluded: s.excluded,
         changed_since: s.changed_since,
         source_gone: s.source_gone,
     }
@@ -146,7 +149,7 @@ fn projects(app: &App, p: &InboxParams) -> Result<Output, Failure> {
     };
     let wanted = app.list(p.agent.as_deref(), p.project.as_deref())?.projects.into_iter();
     let limit = p.limit.unwrap_or(DEFAULT_PROJECTS).max(1);
-    let mut fitted = Page::new(p.limit.is_none().then_some(MAX_REPORT_BYTES));
+    let mut fitted = Page::new(MAX_REPORT_BYTES);
     let mut next = None;
     for (i, row) in wanted.enumerate().skip(start) {
         if fitted.len() as u64 >= limit {

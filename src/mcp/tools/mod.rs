@@ -22,9 +22,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::form::{Answer, Form};
+use super::result::Step;
 use super::schema;
+use crate::app::time_zone::parse_instant;
 use crate::app::{App, Failure, FormReply};
-use crate::trace::Timestamp;
 
 pub(super) use read_session::ReadSession;
 
@@ -43,7 +44,7 @@ pub(super) struct Hints {
 impl Hints {
     /// Reads our archive only.
     const READ: Hints = Hints { read_only: true, destructive: false, idempotent: true, open_world: false };
-    /// Writes our archive.
+    /// Changes the archive only.
     const WORK: Hints = Hints { read_only: false, destructive: false, idempotent: false, open_world: false };
 }
 
@@ -58,7 +59,7 @@ pub(super) enum Lane {
     Release,
 }
 
-/// A tool, with the types of its arguments and its answer.
+/// A tool, with the types of its arguments and its result.
 pub(super) trait Tool {
     /// Arguments. The schema that a client reads is derived from this type.
     type Input: DeserializeOwned + JsonSchema;
@@ -66,11 +67,13 @@ pub(super) trait Tool {
     type Output: Serialize;
 
     const NAME: &'static str;
-    /// Name for people.
+    /// Title for people.
     const TITLE: &'static str;
-    /// What the tool does and what its answer contains; at most 1,024 characters.
+    /// What the tool does and what its result contains; at most 1,024 characters.
     const DESCRIPTION: &'static str;
     const HINTS: Hints;
+    /// Whether a call is a step of the workflow.
+    const STEP: Step = if Self::HINTS.read_only { Step::Beside } else { Step::Workflow };
     /// Which calls this tool waits for.
     const LANE: Lane = if Self::HINTS.read_only { Lane::Free } else { Lane::Release };
 
@@ -89,8 +92,8 @@ pub(super) trait Tool {
     /// Whether the tool has forms.
     const HAS_FORM: bool = false;
 
-    /// Shortens the answer to the 8 KB that every client passes on whole.
-    fn fit(_answer: &mut Value) {}
+    /// Shortens the result to the 8 KB that every client passes on whole.
+    fn fit(_result: &mut Value) {}
 }
 
 /// A registered tool, without its types.
@@ -100,9 +103,10 @@ pub(super) struct Registered {
     pub description: &'static str,
     pub hints: Hints,
     pub lane: Lane,
+    pub step: Step,
     /// Schema of the arguments.
     pub input: LazyLock<Value>,
-    /// Schema of the answer.
+    /// Schema of the result.
     pub output: LazyLock<Value>,
     /// Returns the form that is due before the call. `None` if the tool has no forms.
     pub form: Option<fn(&App, &Args) -> Option<Form>>,
@@ -127,7 +131,7 @@ impl Registered {
             app.audit("form_answered", release.as_deref(), entry)?;
         }
         if let Answer::Accepted(values) = answer {
-            // The fields that are no arguments are only for the person.
+            // The fields that are not arguments are only for the person.
             args.extend(values.into_iter().filter(|(name, _)| self.input["properties"].get(name).is_some()));
         }
         (self.call)(app, args)
@@ -141,6 +145,7 @@ const fn tool<T: Tool>() -> Registered {
         description: T::DESCRIPTION,
         hints: T::HINTS,
         lane: T::LANE,
+        step: T::STEP,
         input: LazyLock::new(schema::input::<T::Input>),
         output: LazyLock::new(schema::output),
         form: if T::HAS_FORM { Some(T::form) } else { None },
@@ -191,10 +196,8 @@ pub(super) struct NoInput {}
 fn params<T: DeserializeOwned>(app: &App, mut args: Args) -> Result<T, Failure> {
     let zone = app.zone(args.get("timezone").and_then(Value::as_str))?.1;
     for name in ["since", "until"] {
-        if let Some(Value::String(time)) = args.get_mut(name)
-            && let Some(at) = Timestamp::parse_human(time, app.now(), &zone)
-        {
-            *time = at.to_string();
+        if let Some(Value::String(time)) = args.get_mut(name) {
+            *time = parse_instant(name, time, app.now(), &zone)?.to_string();
         }
     }
     for name in ["project", "exclude", "include"] {
@@ -210,7 +213,7 @@ fn params<T: DeserializeOwned>(app: &App, mut args: Args) -> Result<T, Failure> 
 fn replace_shown_names(app: &App, value: &mut Value) -> Result<(), Failure> {
     match value {
         Value::String(name) => {
-            if let Some(real) = app.project_shown_as(name, &app.archive.projects_to_choose()?)? {
+            if let Some(real) = app.real_project_name(name)? {
                 *name = real;
             }
         }

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::review_pii::DEFAULT_PAGE_BYTES;
 use super::{Hints, Tool};
-use crate::app::release::{PrepareParams, PrepareReport};
+use crate::app::release::{PageSize, PrepareParams, PrepareReport};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, shorten, size};
+use crate::mcp::result::{MAX_REPORT_BYTES, shorten, size};
 
 pub(super) struct PrepareRelease;
 
@@ -20,12 +20,12 @@ impl Tool for PrepareRelease {
     const HINTS: Hints = Hints::WORK;
 
     fn call(app: &mut App, mut input: PrepareParams) -> Result<PrepareReport, Failure> {
-        input.page_bytes = Some(DEFAULT_PAGE_BYTES);
+        input.page = Some(PageSize::json(DEFAULT_PAGE_BYTES));
         app.prepare(&input)
     }
 
-    fn fit(answer: &mut Value) {
-        shorten_report(answer);
+    fn fit(result: &mut Value) {
+        shorten_report(result);
     }
 }
 

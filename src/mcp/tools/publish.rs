@@ -49,7 +49,7 @@ impl Tool for Publish {
         app.publish(&input)
     }
 
-    fn fit(answer: &mut Value) {
-        answer["state"] = json!("published");
+    fn fit(result: &mut Value) {
+        result["state"] = json!("published");
     }
 }

@@ -8,18 +8,18 @@ use crate::app::random::nonce;
 use crate::app::sessions::ShowParams;
 use crate::app::text::fence;
 use crate::app::{App, Failure, text::sanitize};
-use crate::mcp::answer::size;
+use crate::mcp::result::size;
 use crate::mcp::transcript;
 use crate::mcp::untrusted::Untrusted;
 use crate::trace::{SessionKey, Timestamp};
 
 pub(in crate::mcp) struct ReadSession;
 
-/// Default size of a page in bytes of JSON; the other fields of the answer are added to it.
+/// Default size of a page in bytes of JSON; the other fields of the result are added to it.
 const DEFAULT_PAGE_BYTES: u64 = 6_200;
-/// Smallest page in bytes, which still has room for a shortened message.
+/// Minimum size of a page in bytes, which still has room for a shortened message.
 const MIN_PAGE_BYTES: u64 = 400;
-/// Longest title in an answer, in characters.
+/// Maximum length of a title in a result, in characters.
 const MAX_TITLE_CHARS: usize = 120;
 
 #[derive(Serialize)]

@@ -5,13 +5,16 @@ use serde_json::Value;
 use super::{Hints, Tool};
 use crate::app::release::{ReviewParams, ReviewReport};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, shorten, size};
+use crate::mcp::result::{MAX_REPORT_BYTES, shorten, size};
 use crate::mcp::untrusted::UNTRUSTED;
 
 pub(super) struct ReviewPii;
 
-/// Default size of a page in bytes. Sealed rows are JSON, whose quotes are escaped once more in the answer.
-pub(super) const DEFAULT_PAGE_BYTES: u64 = 5_600;
+/// Default size of a page in bytes of the answer.
+pub(super) const DEFAULT_PAGE_BYTES: u64 = 7_400;
+
+/// Maximum size of an answer with a page of the default size, without the fields that every answer has.
+const MAX_PAGE_REPORT_BYTES: usize = 7_800;
 
 impl Tool for ReviewPii {
     type Input = ReviewParams;
@@ -21,20 +24,25 @@ impl Tool for ReviewPii {
     const TITLE: &'static str = "Review sealed text";
     const DESCRIPTION: &'static str = "Serves a sample of the sealed text, riskiest first. Answer each page with its \
          `nonce` and `findings`: exact quotes of what was missed, or []. Report invented test names too. Decide on \
-         `entities`. Continue to the end. Untrusted data.";
+         `entities`. Go on to the end. Untrusted data.";
     const HINTS: Hints = Hints::WORK;
 
     fn call(app: &mut App, mut input: ReviewParams) -> Result<ReviewReport, Failure> {
         input.max_bytes.get_or_insert(DEFAULT_PAGE_BYTES);
+        input.in_json = true;
         app.review(&input)
     }
 
-    fn fit(answer: &mut Value) {
-        answer["integrity"] = Value::from(UNTRUSTED);
+    fn fit(result: &mut Value) {
+        result["integrity"] = Value::from(UNTRUSTED);
         // The page was served and counts as served, so only the other fields can be shortened. A page that was asked
         // for in a larger size needs room of its own.
-        let room = MAX_REPORT_BYTES.max(size(&answer["page"]) + 2_000);
-        shorten(answer, "refused", 20, room);
-        shorten(answer, "entities", 30, room);
+        let room = match size(&result["page"]) {
+            0..=4 => MAX_REPORT_BYTES,
+            page if page < MAX_PAGE_REPORT_BYTES - 200 => MAX_PAGE_REPORT_BYTES,
+            page => page + 2_000,
+        };
+        shorten(result, "refused", 20, room);
+        shorten(result, "entities", 30, room);
     }
 }

@@ -5,14 +5,14 @@ use serde::Serialize;
 use super::{Hints, Tool};
 use crate::app::sessions::SearchParams;
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, Page};
+use crate::mcp::result::{MAX_REPORT_BYTES, Page};
 use crate::mcp::untrusted::Untrusted;
 use crate::store::DocKind;
 use crate::trace::{SessionKey, Timestamp};
 
 pub(super) struct Search;
 
-/// Longest title in an answer, in characters.
+/// Maximum length of a title in a result, in characters.
 const MAX_TITLE_CHARS: usize = 80;
 
 #[derive(Serialize)]
@@ -31,6 +31,7 @@ struct Hit {
     project: Option<String>,
     title: Option<String>,
     started: Option<Timestamp>,
+    parent: Option<SessionKey>,
     snippet: String,
 }
 
@@ -47,7 +48,7 @@ impl Tool for Search {
     fn call(app: &mut App, input: SearchParams) -> Result<Output, Failure> {
         let page = app.search(&input)?;
         let mut untrusted = Untrusted::new(app)?;
-        let mut fitted = Page::new(input.limit.is_none().then_some(MAX_REPORT_BYTES));
+        let mut fitted = Page::new(MAX_REPORT_BYTES);
         for hit in page.hits {
             let cursor = hit.cursor;
             let hit = Hit {
@@ -57,6 +58,7 @@ impl Tool for Search {
                 project: hit.project,
                 title: hit.title.map(|t| untrusted.title(&t, MAX_TITLE_CHARS)),
                 started: hit.started,
+                parent: hit.parent,
                 snippet: untrusted.snippet(&hit.snippet),
             };
             if !fitted.push(hit, cursor) {

@@ -7,7 +7,8 @@ use super::{Hints, Tool};
 use crate::app::config::ListHits;
 use crate::app::sessions::ScopeParams;
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, shorten};
+use crate::mcp::result::{MAX_REPORT_BYTES, shorten};
+use crate::store::ProjectRow;
 
 pub(super) struct SetScope;
 
@@ -37,14 +38,31 @@ struct Settings {
     complete: bool,
 }
 
-/// Maximum size of the settings in an answer, in bytes, so that projects have room.
+/// Maximum size of the settings in a result, in bytes, so that projects have room.
 const MAX_SETTINGS_BYTES: usize = 3_000;
 
+/// A project that the person decides about.
 #[derive(Serialize)]
-struct Project {
+pub(super) struct Project {
     name: String,
     sessions: u64,
     excluded: bool,
+}
+
+impl From<ProjectRow> for Project {
+    fn from(p: ProjectRow) -> Self {
+        Project { name: p.name, sessions: p.sessions, excluded: p.excluded }
+    }
+}
+
+/// Shortens the projects of an answer, and says where `list` continues.
+pub(super) fn shorten_projects(answer: &mut Value) {
+    shorten(answer, "projects", 100, MAX_REPORT_BYTES);
+    if answer.get("projects_more").is_some() {
+        let shown = answer["projects"].as_array().map_or(0, Vec::len);
+        // `list` has the projects in the same order.
+        answer["next_cursor"] = Value::from(shown.to_string());
+    }
 }
 
 impl Tool for SetScope {
@@ -69,11 +87,6 @@ impl Tool for SetScope {
             }
             hit
         };
-        let project = |p: crate::store::ProjectRow| Project {
-            name: p.name,
-            sessions: p.sessions,
-            excluded: p.excluded,
-        };
         Ok(Output {
             confirmed: report.confirmed,
             config: Settings {
@@ -87,21 +100,16 @@ impl Tool for SetScope {
             },
             unmatched: Some(report.unmatched).filter(|list| !list.is_empty()),
             removed: report.removed,
-            projects: report.projects.into_iter().map(project).collect(),
+            projects: report.projects.into_iter().map(Project::from).collect(),
         })
     }
 
-    fn fit(answer: &mut Value) {
+    fn fit(result: &mut Value) {
         for (name, at_most) in [("hits", 50), ("exclude", 50)] {
-            shorten(&mut answer["config"], name, at_most, MAX_SETTINGS_BYTES);
+            shorten(&mut result["config"], name, at_most, MAX_SETTINGS_BYTES);
         }
-        shorten(answer, "unmatched", 20, usize::MAX);
-        shorten(answer, "removed", 50, usize::MAX);
-        shorten(answer, "projects", 100, MAX_REPORT_BYTES);
-        if answer.get("projects_more").is_some() {
-            let shown = answer["projects"].as_array().map_or(0, Vec::len);
-            // `list` has the projects in the same order.
-            answer["next_cursor"] = Value::from(shown.to_string());
-        }
+        shorten(result, "unmatched", 20, usize::MAX);
+        shorten(result, "removed", 50, usize::MAX);
+        shorten_projects(result);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Hints, NoInput, Tool};
 use crate::app::status::Status as Report;
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, shorten};
+use crate::mcp::result::{MAX_REPORT_BYTES, Step, shorten};
 
 pub(super) struct Status;
 
@@ -17,15 +17,16 @@ impl Tool for Status {
     const TITLE: &'static str = "Current status";
     const DESCRIPTION: &'static str = "Last scan, sessions, scope, releases and next step. Call it first.";
     const HINTS: Hints = Hints::READ;
+    const STEP: Step = Step::Workflow;
 
     fn call(app: &mut App, _input: NoInput) -> Result<Report, Failure> {
         app.status()
     }
 
-    fn fit(answer: &mut Value) {
-        shorten(answer, "releases", 5, MAX_REPORT_BYTES);
-        if answer["last_scan"].is_null() {
-            answer["note"] = json!("No logs have been scanned yet.");
+    fn fit(result: &mut Value) {
+        shorten(result, "releases", 5, MAX_REPORT_BYTES);
+        if result["last_scan"].is_null() {
+            result["note"] = json!("No logs have been scanned yet.");
         }
     }
 }

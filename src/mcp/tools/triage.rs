@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Hints, Tool};
 use crate::app::sessions::{Mark, TriageParams, TriageReport};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, shorten};
+use crate::mcp::result::{MAX_REPORT_BYTES, shorten};
 use crate::trace::SessionKey;
 
 pub(super) struct Triage;
@@ -18,16 +18,16 @@ pub(super) struct Input {
     /// Keys or prefixes.
     #[serde(default)]
     sessions: Vec<String>,
-    /// All in scope.
+    /// All sessions in scope.
     #[serde(default)]
     all: bool,
     /// All of this project.
     project: Option<String>,
-    /// Mark.
+    /// Mark to set.
     status: Option<Mark>,
     /// 1 to 5.
     score: Option<u8>,
-    /// Why.
+    /// Reason for the mark.
     reason: Option<String>,
 }
 
@@ -73,8 +73,8 @@ impl Tool for Triage {
         Ok(Output { marks, scored })
     }
 
-    fn fit(answer: &mut Value) {
-        shorten(answer, "marked", 50, MAX_REPORT_BYTES);
-        shorten(answer, "scored", 50, MAX_REPORT_BYTES);
+    fn fit(result: &mut Value) {
+        shorten(result, "marked", 50, MAX_REPORT_BYTES);
+        shorten(result, "scored", 50, MAX_REPORT_BYTES);
     }
 }

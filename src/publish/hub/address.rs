@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Url, header, redirect};
 
-use super::super::{HubOptions, PublishError};
+use super::super::{HubOptions, PublishError, client_builder};
 use super::fault::transport;
 use crate::gate::{HubAccess, HubAddress};
 
 /// Redirects that a download may follow.
 const MAX_REDIRECTS: usize = 5;
-/// Longest owner, repository or branch name.
+/// Maximum length of an owner, repository or branch name.
 const MAX_NAME_BYTES: usize = 96;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// The Hub may take minutes for a large commit.
@@ -98,7 +98,7 @@ impl Clients {
         value.set_sensitive(true);
         let headers = header::HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
         let build = |policy| {
-            let builder = reqwest::Client::builder()
+            let builder = client_builder()
                 .user_agent(&options.user_agent)
                 .default_headers(headers.clone())
                 .redirect(policy)
@@ -129,7 +129,7 @@ fn with_proxy(
 }
 
 /// The certificate authorities of Mozilla's list.
-fn bundled_roots() -> impl Iterator<Item = Certificate> {
+pub(super) fn bundled_roots() -> impl Iterator<Item = Certificate> {
     webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|der| Certificate::from_der(der).ok())
 }
 

@@ -6,7 +6,6 @@ use reqwest::header::HeaderMap;
 
 use super::super::PublishError;
 
-/// A failed request.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// Another attempt may succeed.
@@ -27,12 +26,12 @@ impl Fault {
         }
     }
 
-    /// No usable answer.
+    /// Returns the fault of a request without a response that can be used.
     pub(super) fn lost(during: &'static str, why: impl Into<String>) -> Self {
         Fault::Wait { after: None, error: PublishError::Unreachable { during, why: why.into() } }
     }
 
-    /// An answer with an error status. `message` must already be cleaned.
+    /// A response with an error status. `message` must already be cleaned.
     pub(super) fn of_status(
         status: u16,
         after: Option<Duration>,

@@ -1,22 +1,25 @@
 //! Destination: a dataset repository on the Hub.
 //!
-//! A release is one atomic commit with a fixed parent. An answer can be lost after the Hub made the commit, so the
+//! A release is one atomic commit with a fixed parent. A response can be lost after the Hub made the commit, so the
 //! commit request is never simply repeated: after any error the head is read and compared first.
 
 mod address;
+mod download;
 mod fault;
 mod head;
+mod standing;
 mod wire;
 mod withdraw;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::export::{CARD, FILE_LIMIT, Layout, is_of_release};
+use crate::export::{FILE_LIMIT, Layout, is_of_release};
 use crate::gate::Cleared;
 use crate::workflow::{FileEntry, Visibility};
 
 use super::{HubOptions, PublishError, Published, UploadStep};
 pub use address::{check_endpoint, check_proxy, is_loopback};
+pub use download::{Download, download_rows};
 use fault::Fault;
 pub use head::{Head, read_head, token_is_read_only};
 use wire::{Change, Wire};
@@ -73,22 +76,7 @@ fn check_limits(files: &[FileEntry]) -> Result<(), PublishError> {
     }
 }
 
-/// Whether a file of a dataset has rows.
-fn is_shard(path: &str) -> bool {
-    is_of_release(path) && path.starts_with("data/")
-}
-
-/// The id of the session of each row. `None` for a line that has none.
-fn ids(shard: &[u8]) -> impl Iterator<Item = Option<String>> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        session_id: String,
-    }
-    let lines = shard.split(|b| *b == b'\n').filter(|line| !line.is_empty());
-    lines.map(|line| serde_json::from_slice::<Row>(line).ok().map(|row| row.session_id))
-}
-
-/// One upload.
+/// The state of one upload.
 struct Upload<'a> {
     cleared: &'a Cleared,
     files: &'a [FileEntry],
@@ -109,7 +97,7 @@ impl Upload<'_> {
             wire.retry(async || wire.create(wanted == Visibility::Private).await).await?;
         }
         // The visibility is read after the creation too: for an existing public repository the Hub gives the same
-        // answer as for a new private one.
+        // response as for a new private one.
         self.visible_as(wanted, false).await?;
         wire.retry(async || wire.head().await).await
     }
@@ -118,73 +106,9 @@ impl Upload<'_> {
         PublishError::NoDataset { place: self.wire.repo.to_owned() }
     }
 
-    /// Checks that the destination is one that this release may change: there is a dataset to add to, or it stands as it stood
-    /// when the release was prepared.
-    async fn check_standing(
-        &self,
-        commit: &str,
-        standing: &BTreeMap<String, u64>,
-    ) -> Result<(), PublishError> {
-        let adds = *self.layout != Layout::Whole;
-        if adds && !standing.contains_key(CARD) {
-            return Err(self.no_dataset());
-        }
-        if !adds && self.options.head.as_deref() == Some(commit) {
-            return Ok(());
-        }
-        // What a further commit put here is not in the release, so the release must not touch it. A signature that was given
-        // again makes another provenance file, and the rest is there already.
-        let concerns = |path: &str| match adds {
-            true => self.layout.contains(path),
-            false => is_of_release(path) || self.layout.contains(path),
-        };
-        let mut others = Vec::new();
-        for (path, size) in standing.iter().filter(|(path, _)| concerns(path)) {
-            if !self.is_there(commit, path, *size).await? {
-                others.push(path);
-            }
-        }
-        let all_there = || self.cleared.files().iter().all(|f| standing.contains_key(&f.path));
-        match others.as_slice() {
-            [] if adds || self.options.head.is_none() || all_there() => Ok(()),
-            [] => Err(self.moved()),
-            [first, ..] if adds => Err(PublishError::OtherRows {
-                repo: self.wire.repo.to_owned(),
-                files: if others.len() == 1 {
-                    "1 file".to_owned()
-                } else {
-                    format!("{} files", others.len())
-                },
-                example: self.wire.clean(first),
-            }),
-            [..] => Err(self.moved()),
-        }
-    }
-
-    /// Checks that a whole release takes no row of others away. The archive said so when the release was prepared, and everything
-    /// that runs as the same user can edit it; the rows that stand there are the truth.
-    async fn check_rows(&self, commit: &str, standing: &BTreeMap<String, u64>) -> Result<(), PublishError> {
-        if *self.layout != Layout::Whole {
-            return Ok(());
-        }
-        let ours = self.cleared.files().iter().filter(|f| is_shard(&f.path)).flat_map(|f| ids(&f.bytes));
-        let ours: BTreeSet<String> = ours.flatten().collect();
-        let mut lost = BTreeSet::new();
-        for (path, size) in standing.iter().filter(|(path, _)| is_shard(path)) {
-            let bytes = self.wire.retry(async || self.wire.bytes(commit, path, *size).await).await?;
-            let ids = ids(&bytes).map(Option::unwrap_or_default);
-            lost.extend(ids.filter(|id| !ours.contains(id) && !self.options.may_remove.contains(id)));
-        }
-        let Some(example) = lost.first() else { return Ok(()) };
-        let (repo, example) = (self.wire.repo.to_owned(), self.wire.clean(example));
-        let rows = if lost.len() == 1 { "1 row".to_owned() } else { format!("{} rows", lost.len()) };
-        Err(PublishError::RowsOfOthers { repo, rows, example })
-    }
-
     fn moved(&self) -> PublishError {
         PublishError::HeadMoved { repo: self.wire.repo.to_owned() }
     }
-
     /// Whether a file of a commit is a file of this release.
     async fn is_there(&self, commit: &str, path: &str, size: u64) -> Result<bool, PublishError> {
         let Some(file) = self.files.iter().find(|f| f.path == path && f.bytes == size) else {
@@ -234,7 +158,7 @@ impl Upload<'_> {
             let sent = self.wire.commit(&self.changes(standing), message, parent).await;
             let fault = match sent {
                 Ok(Some(commit)) => return self.verified(commit).await,
-                Ok(None) => Fault::lost("sending the commit", "the answer names no commit"),
+                Ok(None) => Fault::lost("sending the commit", "the response names no commit"),
                 Err(fault) => fault,
             };
             if let Some(commit) = self.landed(parent, &fault).await? {

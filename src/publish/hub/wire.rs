@@ -13,7 +13,7 @@ use super::address::{Clients, check_endpoint, check_names};
 use super::fault::{Fault, transport, wait_of};
 use crate::gate::HubAccess;
 
-/// Longest message of the Hub in an error, in characters.
+/// Maximum length of a Hub message in an error, in characters.
 const MAX_MESSAGE_CHARS: usize = 300;
 /// Pages of a file listing; far more than a release has.
 const MAX_TREE_PAGES: usize = 10_000;
@@ -190,7 +190,7 @@ impl<'a> Wire<'a> {
         let info: RepoInfo = self.json(answer, during).await?;
         match info.sha {
             Some(sha) if is_commit(&sha) => Ok(sha),
-            _ => Err(Fault::lost(during, "the answer names no commit")),
+            _ => Err(Fault::lost(during, "the response names no commit")),
         }
     }
 
@@ -261,7 +261,7 @@ impl<'a> Wire<'a> {
         answer.json().await.map_err(|e| self.garbled(&e, during))
     }
 
-    /// Sends the commit once. `None` if the answer names no commit.
+    /// Sends the commit once. `None` if the response names no commit.
     pub(super) async fn commit(
         &self,
         changes: &[Change<'_>],
@@ -366,11 +366,11 @@ impl<'a> Wire<'a> {
         answer: Response,
         during: &'static str,
     ) -> Result<T, Fault> {
-        // After an incomplete answer the request may have been carried out.
+        // After an incomplete response the request may have been carried out.
         answer.json().await.map_err(|e| self.garbled(&e, during))
     }
 
-    /// The answer if its status is a success, otherwise the fault that it describes.
+    /// The response if its status is a success, otherwise the fault that it describes.
     async fn checked(&self, answer: Response, during: &'static str) -> Result<Response, Fault> {
         if answer.status().is_success() {
             return Ok(answer);
@@ -429,7 +429,7 @@ fn next_page(answer: &Response) -> Option<String> {
     Some(next.split_once('<')?.1.split_once('>')?.0.to_owned())
 }
 
-/// Whether the answer of `whoami` allows writing to `repo`. An unknown answer counts as yes; the Hub then refuses.
+/// Whether the response of `whoami` allows writing to `repo`. An unknown response counts as yes; the Hub then refuses.
 fn allows_writing(who: &Value, repo: &str) -> bool {
     let token = &who["auth"]["accessToken"];
     match token["role"].as_str() {

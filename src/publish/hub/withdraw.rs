@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fault::Fault;
 use super::head::read_with;
 use super::wire::{Change, Wire};
-use super::{Head, HubOptions, PublishError, UploadStep, is_shard};
-use crate::export::{FILE_LIMIT, Layout, is_of_release};
+use super::{Head, HubOptions, PublishError, UploadStep};
+use crate::export::{FILE_LIMIT, Layout, is_of_release, is_shard};
 use crate::gate::ClearedWithdrawal;
 use crate::publish::{Removal, Withdrawn};
 use crate::workflow::Target;
@@ -27,6 +27,8 @@ pub async fn withdraw(
     options.report(UploadStep::Checking);
     wire.retry(async || wire.check_write_access().await).await?;
     let mut tries = 0;
+    // The last commit whose answer was lost.
+    let mut sent: Option<Removal> = None;
     loop {
         tries += 1;
         let wanted = |path: &str| is_of_release(path) || Layout::Whole.contains(path);
@@ -35,7 +37,10 @@ pub async fn withdraw(
         };
         let removal = plan(&head)?;
         if removal.is_empty() {
-            return Ok(Withdrawn { commit: Some(head.commit), ..Withdrawn::default() });
+            return Ok(match sent.filter(|sent| is_done(&head, sent)) {
+                Some(sent) => Withdrawn::by_commit(&sent, head.commit),
+                None => Withdrawn { commit: Some(head.commit), ..Withdrawn::default() },
+            });
         }
         check(&head, &removal, cleared.ids())?;
         if removal.whole_repository {
@@ -44,16 +49,11 @@ pub async fn withdraw(
         let fault = match send(&wire, &head, &removal, options).await {
             Ok(commit) => {
                 let squashed = squash(&wire, &removal).await;
-                return Ok(Withdrawn {
-                    rows: removal.rows,
-                    commit: Some(commit),
-                    squashed,
-                    repository_deleted: false,
-                    files: removal.write.len() as u64 + removal.delete.len() as u64,
-                });
+                return Ok(Withdrawn { squashed, ..Withdrawn::by_commit(&removal, commit) });
             }
             Err(fault) => fault,
         };
+        sent = Some(removal);
         // Whatever happened, the dataset is read and planned again: if the commit was made, nothing is left to remove.
         match fault {
             Fault::Wait { after, error } if tries < MAX_PLANS => wire.wait(tries, after, error).await?,
@@ -63,6 +63,12 @@ pub async fn withdraw(
             Fault::Wait { error, .. } | Fault::Stop(error) => return Err(error),
         }
     }
+}
+
+/// Whether a dataset is what a removal makes of it.
+fn is_done(head: &Head, removal: &Removal) -> bool {
+    removal.write.iter().all(|(path, bytes)| head.contents.get(path) == Some(bytes))
+        && !removal.delete.iter().any(|path| head.files.contains_key(path))
 }
 
 /// Checks that the changes only take away: each line that is written stands in the dataset, and every row of another session
@@ -131,7 +137,7 @@ async fn send(
     options.report(UploadStep::Sending { files: changes.len(), bytes });
     let message = ("Withdraw sessions".to_owned(), "Withdrawn by clawgate.".to_owned());
     let made = wire.commit(&changes, message, &head.commit).await?;
-    let commit = made.ok_or_else(|| Fault::lost("sending the commit", "the answer names no commit"))?;
+    let commit = made.ok_or_else(|| Fault::lost("sending the commit", "the response names no commit"))?;
     let there = wire.tree(&commit).await?;
     let missing = removal.write.iter().any(|(path, b)| there.get(path) != Some(&(b.len() as u64)));
     match missing || removal.delete.iter().any(|path| there.contains_key(path)) {
@@ -187,15 +193,17 @@ mod tests {
     use super::*;
 
     const SHARD: &str = "data/train-00000.jsonl";
+    const MESSAGES: &str = "data/messages-00000-of-00001.jsonl";
 
     fn head() -> Head {
         let bytes = b"{\"session_id\":\"mine\"}\n{\"session_id\":\"theirs\"}\n".to_vec();
-        let files = [(SHARD, bytes.len() as u64), ("README.md", 1), ("notes.txt", 1), ("provenance.json", 1)];
+        let others = ["README.md", "notes.txt", "provenance.json", MESSAGES].map(|path| (path, 1));
+        let files = [(SHARD, bytes.len() as u64)].into_iter().chain(others);
         Head {
             commit: "c".into(),
             private: Some(true),
-            files: files.map(|(path, size)| (path.to_owned(), size)).into(),
-            contents: BTreeMap::from([(SHARD.to_owned(), bytes)]),
+            files: files.map(|(path, size)| (path.to_owned(), size)).collect(),
+            contents: BTreeMap::from([(SHARD.to_owned(), bytes), (MESSAGES.to_owned(), b"x".to_vec())]),
         }
     }
 
@@ -213,7 +221,7 @@ mod tests {
         let ids = BTreeSet::from(["mine".to_owned()]);
         let good = removal(
             &[(SHARD, "{\"session_id\":\"theirs\"}\n"), ("README.md", "card"), ("metadata.json", "{}")],
-            &["provenance.json"],
+            &["provenance.json", MESSAGES],
         );
         check(&head(), &good, &ids).unwrap();
         for (write, delete) in [
@@ -224,6 +232,7 @@ mod tests {
             (&[(SHARD, "{\"session_id\":\"theirs\",\"x\":1}\n")], &[]),
             (&[("data/train-00009.jsonl", "{\"session_id\":\"theirs\"}\n")], &[]),
             (&[("notes.txt", "x")], &[]),
+            (&[(MESSAGES, "{}")], &[]),
             (&[], &["notes.txt"]),
             (&[], &["nothing.txt"]),
         ] {

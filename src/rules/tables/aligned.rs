@@ -1,17 +1,18 @@
-//! Tables whose columns are aligned with blanks, data frames, and lists with a header.
+//! Tables whose columns are aligned with spaces, data frames, and lists with a header.
 
 use super::aligned_row::{Row, char_spans, split_blanks};
-use super::columns::{Cell, Reading, Rejection, Table};
+use super::columns::{Cell, Layout, Rejection, Table};
 use super::lines::{is_border, line_at, lines_below, next_line};
 use super::{ColumnRules, MAX_HEADER_CELL_BYTES, Reader, cell_shape};
 
 /// Rows by which the alignment of a table is judged.
 const MAX_ALIGNED_ROWS: usize = 20;
-/// Fewest rows that show that a header consists of two. Two names may have their blank in the same place by chance.
+/// Minimum number of rows that show that a header consists of two. Two names may have their space in the same place by
+/// chance.
 const MIN_SPLITTING_ROWS: usize = 2;
 
 impl<'t, R: ColumnRules> Reader<'t, R> {
-    /// Reads a table whose columns are aligned with blanks, or a single column.
+    /// Reads a table whose columns are aligned with spaces, or a single column.
     pub(super) fn aligned(&mut self, line: (usize, usize), from: usize, to: usize) -> Option<Table> {
         let text = self.text;
         let inside = |e: usize| e == line.1 || text[e..].starts_with("  ") || text[e..line.1].trim() == "\\";
@@ -20,19 +21,19 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         {
             return None;
         }
-        if self.log.rejection(line.0, Reading::Aligned).is_some() {
+        if self.state.rejection(line.0, Layout::Aligned).is_some() {
             return None;
         }
         let table = self.aligned_rows(line);
         if table.is_none() {
-            self.log.reject(line.0, Reading::Aligned, Rejection::Rows);
+            self.state.reject(line.0, Layout::Aligned, Rejection::Rows);
         }
         table
     }
 
     fn aligned_rows(&mut self, line: (usize, usize)) -> Option<Table> {
         let text = self.text;
-        self.log.bytes += line.1 - line.0;
+        self.state.bytes += line.1 - line.0;
         let mut header_cells: Vec<Cell> = split_blanks(text, line.0, line.1);
         self.split_narrow(line, &mut header_cells);
         let headers = char_spans(text, line.0, &header_cells);
@@ -52,7 +53,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let mut columns = self.columns(&header_cells, &rules, certain);
         let mut end = line.1;
         for row in first.into_iter().chain(lines.map(|l| Row::new(text, l))) {
-            self.log.bytes += row.end() - row.start();
+            self.state.bytes += row.end() - row.start();
             end = row.end();
             if !columns.add_row(|n| Some(self.content(row.cell(text, &headers, n, right)))) {
                 break;
@@ -62,7 +63,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         (!table.cells.is_empty()).then_some(table)
     }
 
-    /// Splits headers that only one blank separates, because their values are as short as they: `ID NAME`. Every value begins
+    /// Splits headers that only one space separates, because their values are as short as they: `ID NAME`. Every value begins
     /// below its header.
     fn split_narrow(&mut self, line: (usize, usize), cells: &mut Vec<Cell>) {
         let text = self.text;
@@ -71,7 +72,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         }
         let rows: Vec<Row> =
             lines_below(text, line.1).take(MAX_ALIGNED_ROWS).map(|l| Row::new(text, l)).collect();
-        self.log.bytes += rows.iter().map(|row| row.end() - row.start()).sum::<usize>();
+        self.state.bytes += rows.iter().map(|row| row.end() - row.start()).sum::<usize>();
         if rows.len() < MIN_SPLITTING_ROWS {
             return;
         }
@@ -92,7 +93,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         *cells = out;
     }
 
-    /// Reads a data frame whose headers are single words that only one blank separates; every value ends with its header.
+    /// Reads a data frame whose headers are single words that only one space separates; every value ends with its header.
     pub(super) fn aligned_words(&mut self, start: usize, end: usize) -> Option<Table> {
         let (text, b) = (self.text, self.text.as_bytes());
         let near = start.saturating_sub(MAX_HEADER_CELL_BYTES);
@@ -103,19 +104,19 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             return None;
         }
         self.rules.headers().rule(text.get(from..to)?)?;
-        if self.log.rejection(line.0, Reading::Words).is_some() {
+        if self.state.rejection(line.0, Layout::Words).is_some() {
             return None;
         }
         let table = self.word_rows(line);
         if table.is_none() {
-            self.log.reject(line.0, Reading::Words, Rejection::Rows);
+            self.state.reject(line.0, Layout::Words, Rejection::Rows);
         }
         table
     }
 
     fn word_rows(&mut self, line: (usize, usize)) -> Option<Table> {
         let text = self.text;
-        self.log.bytes += line.1 - line.0;
+        self.state.bytes += line.1 - line.0;
         let words = text[line.0..line.1].split_whitespace();
         let at = |w: &str| w.as_ptr() as usize - text.as_ptr() as usize;
         let header_cells: Vec<Cell> = words.map(|w| (at(w), at(w) + w.len())).collect();
@@ -125,7 +126,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let mut columns = self.columns(&header_cells, &rules, certain);
         let mut end = line.1;
         for row in lines_below(text, line.1).map(|l| Row::new(text, l)) {
-            self.log.bytes += row.end() - row.start();
+            self.state.bytes += row.end() - row.start();
             if !(0..headers.len()).all(|n| row.is_aligned(&headers, n, true)) {
                 break;
             }
@@ -138,17 +139,17 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         (!table.cells.is_empty()).then_some(table)
     }
 
-    /// Reads a list with a header and one value a line.
+    /// Reads a list with a header and one value per line.
     fn single(&mut self, rule: u16, lines: impl Iterator<Item = (usize, usize)>) -> Option<Table> {
         let shape = self.rules.shape(rule);
-        if !shape.labels() {
+        if !shape.applies_to_fields() {
             return None;
         }
         let mut table = Table::default();
         for line in lines {
-            self.log.bytes += line.1 - line.0;
+            self.state.bytes += line.1 - line.0;
             let cell = self.content(line);
-            if !cell_shape::fits(self.value(cell), shape) {
+            if !cell_shape::matches(self.value(cell), shape) {
                 break;
             }
             table.end = cell.1;
@@ -157,7 +158,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         (!table.cells.is_empty()).then_some(table)
     }
 
-    /// Whether a line is a header beyond doubt: a border follows it, or it names accounts or persons too.
+    /// Whether a line is certainly a header: a border follows it, or it names accounts or persons too.
     fn is_certain_aligned(&self, headers: &[Cell], rules: &[Option<u16>], end: usize) -> bool {
         let below = line_at(self.text, next_line(self.text, end));
         let below = self.text[below.0..below.1].trim();

@@ -1,4 +1,4 @@
-//! The rows of a table whose columns are aligned with blanks.
+//! The rows of a table whose columns are aligned with spaces.
 
 use super::columns::Cell;
 
@@ -69,7 +69,7 @@ impl Row {
     }
 }
 
-/// Splits a line where two or more blanks are, and returns the spans of the pieces.
+/// Splits a line where two or more spaces are, and returns the spans of the pieces.
 pub(super) fn split_blanks(text: &str, start: usize, end: usize) -> Vec<Cell> {
     let line = text[start..end].trim_end().trim_end_matches('\\');
     let mut out = Vec::new();

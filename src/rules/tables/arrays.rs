@@ -34,15 +34,15 @@ impl<R: ColumnRules> Reader<'_, R> {
         let back = from.saturating_sub(MAX_HEADER_BYTES);
         for mark in [b'[', b'('] {
             let Some(open) = memchr::memrchr(mark, &b[back..from]).map(|n| back + n) else { continue };
-            if self.log.last_array == Some(open) {
+            if self.state.cursors.last_array == Some(open) {
                 return None;
             }
             if let Some(table) = self.array_rows(open) {
-                self.log.last_array = Some(open);
+                self.state.cursors.last_array = Some(open);
                 return Some(table);
             }
             if mark == b'[' {
-                self.log.last_array = Some(open);
+                self.state.cursors.last_array = Some(open);
             }
         }
         None
@@ -108,7 +108,7 @@ impl<R: ColumnRules> Reader<'_, R> {
     fn rows_before(&mut self, open: usize) -> Option<usize> {
         let back = self.text.floor_char_boundary(open.saturating_sub(MAX_ROW_BYTES));
         let near = &self.text[back..open];
-        self.log.bytes += near.len();
+        self.state.bytes += near.len();
         // `DataFrame([[…]], columns=[…])`
         let call = ["DataFrame(", "from_records("].iter().filter_map(|call| {
             let at = back + near.rfind(call)? + call.len();
@@ -158,7 +158,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         loop {
             at = skip_blanks(b, at, b",");
             if b.get(at)? == &close {
-                self.log.bytes += at - open;
+                self.state.bytes += at - open;
                 return Some((cells, at + 1));
             }
             let start = at;

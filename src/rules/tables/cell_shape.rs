@@ -45,7 +45,7 @@ pub(crate) enum CellShape {
 
 impl CellShape {
     /// Whether a single field `header: value` is judged like a column. Other rules judge passwords, tokens and names there.
-    pub fn labels(self) -> bool {
+    pub fn applies_to_fields(self) -> bool {
         !matches!(
             self,
             CellShape::Degree
@@ -64,39 +64,39 @@ impl CellShape {
 }
 
 /// Whether a cell contains no value: `NULL`, `-`, `n/a`.
-pub(super) fn is_void(value: &str) -> bool {
+pub(super) fn is_null(value: &str) -> bool {
     let v = value.trim();
     v.is_empty() || WORDS.voids.has(v)
 }
 
-/// Whether a value shows that its column is of the kind that the header promises. Some values only [`fits`]: in a column
+/// Whether a value shows that its column is of the kind that the header promises. Some values only [`matches`]: in a column
 /// of persons, the name of one may read like a product. If the line is `certain` to be a header, it says enough that a
 /// password may be an ordinary word.
-pub(super) fn proves(value: &str, shape: CellShape, certain: bool) -> bool {
+pub(super) fn is_evidence(value: &str, shape: CellShape, certain: bool) -> bool {
     match shape {
         CellShape::FullName | CellShape::ClientName | CellShape::MaybeName => {
-            fits(value, shape)
+            matches(value, shape)
                 && !is_label(value)
                 && !value
                     .split([' ', ',', '\u{a0}'])
                     .any(|w| NOT_NAMES.has(w.to_lowercase().trim_matches('.')))
         }
-        CellShape::Degree => fits(value, shape) && is_coordinate(value.trim()),
+        CellShape::Degree => matches(value, shape) && is_coordinate(value.trim()),
         CellShape::Password if certain => {
-            fits(value, shape) || is_plain_password(value.trim()) || is_plain_phrase(value.trim())
+            matches(value, shape) || is_plain_password(value.trim()) || is_plain_phrase(value.trim())
         }
-        CellShape::Name if certain => fits(value, shape) || is_name_in_small_letters(value.trim()),
-        _ => fits(value, shape),
+        CellShape::Name if certain => matches(value, shape) || is_name_in_small_letters(value.trim()),
+        _ => matches(value, shape),
     }
 }
 
 /// Whether a value of a column that is known to be of a kind is one of that kind too, although it alone would not show
-/// it: a password of several words, a name in small letters. Remarks such as `unknown` are not.
-pub(super) fn belongs(value: &str, shape: CellShape) -> bool {
+/// it: a password of several words, a name in lowercase. Remarks such as `unknown` are not.
+pub(super) fn is_plausible(value: &str, shape: CellShape) -> bool {
     let v = value.trim();
     let counts = CharCounts::of(v.as_bytes());
     let words = v.split_whitespace().count();
-    if is_void(v) || v.len() > 200 || v.starts_with('[') && v.ends_with(']') || is_state(v) {
+    if is_null(v) || v.len() > 200 || v.starts_with('[') && v.ends_with(']') || is_state(v) {
         return false;
     }
     match shape {
@@ -127,7 +127,7 @@ fn is_state(v: &str) -> bool {
     WORDS.states.has(lower.split('(').next().unwrap_or(&lower))
 }
 
-/// Whether one word without blanks could be a password under a header that says so.
+/// Whether one word without spaces could be a password under a header that says so.
 fn is_plain_password(v: &str) -> bool {
     v.chars().count() >= 4
         && !v.contains(char::is_whitespace)
@@ -141,7 +141,7 @@ fn is_plain_password(v: &str) -> bool {
         && !looks_like_time(v)
 }
 
-/// Whether a value is a password of two to six words in small letters, none of which occurs in a remark.
+/// Whether a value is a password of two to six words in lowercase, none of which occurs in a remark.
 fn is_plain_phrase(v: &str) -> bool {
     let words: Vec<&str> = v.split([' ', '-']).collect();
     (2..=6).contains(&words.len())
@@ -151,7 +151,7 @@ fn is_plain_phrase(v: &str) -> bool {
         && !words.iter().any(|w| COMMON_WORDS.has(w) || WORDS.remarks.has(w))
 }
 
-/// Whether a value consists of two to four words of small letters.
+/// Whether a value consists of two to four words of lowercase letters.
 fn is_name_in_small_letters(v: &str) -> bool {
     let words: Vec<&str> = v.split(' ').collect();
     (2..=4).contains(&words.len())
@@ -160,7 +160,7 @@ fn is_name_in_small_letters(v: &str) -> bool {
 }
 
 /// Whether a value is of the kind that its header promises.
-pub(super) fn fits(value: &str, shape: CellShape) -> bool {
+pub(super) fn matches(value: &str, shape: CellShape) -> bool {
     let v = value.trim();
     let counts = CharCounts::of(v.as_bytes());
     let only = |extra: &str| v.chars().all(|c| c.is_ascii_digit() || extra.contains(c));
@@ -268,17 +268,18 @@ fn is_date(v: &str, digits: usize) -> bool {
         return digits == 8
             && (v.starts_with("19") || v.starts_with("20") || &v[4..6] == "19" || &v[4..6] == "20");
     }
-    let marks = v.chars().filter(|c| matches!(c, '-' | '/' | '.' | ' ' | '年' | '月' | '년' | '월')).count();
+    let separators =
+        v.chars().filter(|c| matches!(c, '-' | '/' | '.' | ' ' | '年' | '月' | '년' | '월')).count();
     let months = v.split(|c: char| !c.is_alphabetic()).filter(|w| w.chars().count() > 4).count();
     (4..=20).contains(&digits)
         && v.len() <= 40
-        && marks >= 2
+        && separators >= 2
         && months <= 1
         && v.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '/' | '.' | ' ' | ',' | ':' | '+'))
         && v.split(|c: char| !c.is_ascii_digit()).filter(|g| !g.is_empty()).take(3).all(|g| g.len() <= 4)
 }
 
-/// Whether a value is a decimal degree with at least two digits after the point, or a pair of them, or has the marks of
+/// Whether a value is a decimal degree with at least two digits after the point, or a pair of them, or has the signs of
 /// degrees and minutes.
 fn is_coordinate(v: &str) -> bool {
     let degrees = |part: &str| {
@@ -366,10 +367,10 @@ mod tests {
             (S::Password, &["Winter2026!", "hunter22x"], &["yes", "required", "8", "varchar"]),
         ] {
             for v in good {
-                assert!(fits(v, shape), "{shape:?} {v}");
+                assert!(matches(v, shape), "{shape:?} {v}");
             }
             for v in bad {
-                assert!(!fits(v, shape), "{shape:?} {v}");
+                assert!(!matches(v, shape), "{shape:?} {v}");
             }
         }
     }

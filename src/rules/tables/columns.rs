@@ -17,7 +17,7 @@ pub(crate) struct Table {
     pub cells: Vec<(usize, usize, u16)>,
 }
 
-/// Rows without a value that fits any column, after which a line counts as no header.
+/// Rows without a value that fits any column, after which a line is not treated as a header.
 const MAX_UNFIT_ROWS: usize = 20;
 /// Number of values by which a column is judged.
 const MAX_JUDGED_VALUES: usize = 100;
@@ -26,24 +26,25 @@ const MAX_ROWS_OVER_BUDGET: usize = 2;
 /// Bytes of rows that are read for the headers of one text: lengths of the text, and a fixed part for short texts.
 const MAX_PASSES: usize = 64;
 const MIN_BUDGET_BYTES: usize = 1 << 20;
-/// Readings of one line that are tried before it counts as no header. A line contains a keyword for each of them.
-const MAX_READINGS: usize = 32;
+/// Maximum number of layouts that are tried for a line. After that it is not treated as a header. A line contains a keyword for
+/// each of them.
+const MAX_LAYOUTS_TRIED: usize = 32;
 
 /// A way in which a line can be read as the header of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(super) enum Layout {
     /// Cells from an offset on, with a separator between them.
     Delimited(usize, &'static str),
     Aligned,
     Words,
     Typed,
-    FieldLines,
+    KeyValueTable,
 }
 
-/// Why a reading of a line was rejected.
+/// Why a layout was rejected for a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rejection {
-    /// The cells are no headers.
+    /// The cells are not headers.
     Header,
     /// The rows do not contain what the headers say.
     Rows,
@@ -51,59 +52,63 @@ pub(super) enum Rejection {
 
 /// What was read of a text so far. A line contains many keywords, and each of them would read it again.
 #[derive(Debug, Default)]
-pub(crate) struct ReadingLog {
+pub(crate) struct ScanState {
     /// Bytes of headers and rows that were read.
     pub bytes: usize,
     /// Start of the line that `rejected` is about.
     line: usize,
-    rejected: Vec<(Reading, Rejection)>,
+    rejected: Vec<(Layout, Rejection)>,
     /// The line that was last searched for, without its line end.
     pub line_around: Option<(usize, usize)>,
-    /// The last parenthesis that begins no list of headers.
-    pub rejected_list: Option<usize>,
-    /// Where the last array or table of HTML begins that was read.
-    pub last_array: Option<usize>,
     /// Whether the text contains a `CREATE TABLE`, once that was searched for.
     pub has_create: Option<bool>,
     /// The values of each `INSERT` without a list of columns, by the name of its table, once they were searched for.
     pub inserts: Option<HashMap<String, Vec<usize>>>,
-    /// Where the list of the last `CREATE TABLE` ends that was read.
-    pub created_end: usize,
-    /// Where the last structure of a data frame ends that was read.
-    pub structure_end: usize,
-    /// Where the last record with a field in each line ends that was read.
-    pub field_lines_end: usize,
-    /// Where the last transposed table ends that was read.
-    pub transposed_end: usize,
     /// Number of objects of JSON that could not be read.
     pub failed_objects: usize,
-    /// Where the last single record begins that was read.
+    pub cursors: Cursors,
+}
+
+/// End of the last table of each layout, so that it is not read again for its other keywords. For layouts that are recognized
+/// by their beginning, it is the beginning of the last one.
+#[derive(Debug, Default)]
+pub(crate) struct Cursors {
+    /// A parenthesis that does not begin a list of headers.
+    pub rejected_list: Option<usize>,
+    /// An array, or a table of HTML.
+    pub last_array: Option<usize>,
     pub last_record: Option<usize>,
-    /// Where the last elements of markup end that were read.
+    /// The list of a `CREATE TABLE`.
+    pub created_end: usize,
+    pub structure_end: usize,
+    pub key_value_table_end: usize,
+    /// Of the key-value tables, the last one with values that are removed.
+    pub key_values_found_end: usize,
+    pub transposed_end: usize,
+    /// The elements of a record of markup.
     pub elements_end: usize,
-    /// Where the last list of terms of HTML ends that was read.
+    /// A list of terms of HTML.
     pub terms_end: usize,
-    /// Where the rows of the last table of HTML end.
     pub html_rows_end: usize,
 }
 
-impl ReadingLog {
-    pub(super) fn rejection(&self, line: usize, reading: Reading) -> Option<Rejection> {
-        let same = |(r, why): &(Reading, Rejection)| (*r == reading).then_some(*why);
+impl ScanState {
+    pub(super) fn rejection(&self, line: usize, layout: Layout) -> Option<Rejection> {
+        let same = |(l, why): &(Layout, Rejection)| (*l == layout).then_some(*why);
         (self.line == line).then(|| self.rejected.iter().find_map(same)).flatten()
     }
 
-    pub(super) fn reject(&mut self, line: usize, reading: Reading, why: Rejection) {
+    pub(super) fn reject(&mut self, line: usize, layout: Layout, why: Rejection) {
         if self.line != line {
             self.line = line;
             self.rejected.clear();
         }
-        self.rejected.push((reading, why));
+        self.rejected.push((layout, why));
     }
 
-    /// Whether a line was read in [`MAX_READINGS`] ways without success, so that it counts as no header.
-    pub(super) fn gave_up(&self, line: usize) -> bool {
-        self.line == line && self.rejected.len() >= MAX_READINGS
+    /// Whether [`MAX_LAYOUTS_TRIED`] layouts were tried for a line without success. It is then not treated as a header.
+    pub(super) fn is_exhausted(&self, line: usize) -> bool {
+        self.line == line && self.rejected.len() >= MAX_LAYOUTS_TRIED
     }
 
     fn is_over_budget(&self, text: &str) -> bool {
@@ -118,22 +123,22 @@ pub(super) struct Columns<'t> {
     /// Rows so far, if no value fitted its column yet.
     unfit_rows: usize,
     any_fits: bool,
-    about: About,
+    context: TableContext,
     max_unfit_rows: usize,
     max_judged_values: usize,
 }
 
 /// What is known about a table apart from its rows.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct About {
+pub(super) struct TableContext {
     /// A header occurs only in tables about persons. Their columns of names need no other column.
-    pub persons: bool,
+    pub is_personal: bool,
     /// A header occurs in tables about programs.
-    pub software: bool,
+    pub is_software: bool,
     /// A header names accounts or persons, and none is about results: `pass` contains passwords.
-    pub logins: bool,
-    /// The line of headers is one beyond doubt.
-    pub certain: bool,
+    pub has_logins: bool,
+    /// The line is certainly a header.
+    pub is_certain_header: bool,
 }
 
 struct Column {
@@ -194,8 +199,8 @@ impl<'t> Columns<'t> {
         text: &'t str,
         rules: &[Option<u16>],
         shape: impl Fn(u16) -> CellShape,
-        log: &ReadingLog,
-        about: About,
+        state: &ScanState,
+        context: TableContext,
     ) -> Columns<'t> {
         let column = |(index, rule): (usize, &Option<u16>)| {
             rule.map(|rule| Column {
@@ -210,13 +215,13 @@ impl<'t> Columns<'t> {
                 verdict: None,
             })
         };
-        let limit = |usual: usize| if log.is_over_budget(text) { MAX_ROWS_OVER_BUDGET } else { usual };
+        let limit = |usual: usize| if state.is_over_budget(text) { MAX_ROWS_OVER_BUDGET } else { usual };
         Columns {
             text,
             columns: rules.iter().enumerate().filter_map(column).collect(),
             unfit_rows: 0,
             any_fits: false,
-            about,
+            context,
             max_unfit_rows: limit(MAX_UNFIT_ROWS),
             max_judged_values: limit(MAX_JUDGED_VALUES),
         }
@@ -224,26 +229,27 @@ impl<'t> Columns<'t> {
 
     /// Adds a row, of which `cell` returns the value in a column. Returns whether the next row has to be read.
     pub fn add_row(&mut self, cell: impl Fn(usize) -> Option<Cell>) -> bool {
-        let (mut filled, About { persons: of_persons, certain, .. }) = (false, self.about);
+        let (mut filled, TableContext { is_personal: of_persons, is_certain_header: certain, .. }) =
+            (false, self.context);
         for column in self.columns.iter_mut().filter(|c| c.is_open()) {
             let Some((start, end)) = cell(column.index).filter(|c| c.0 < c.1) else { continue };
             let value = &self.text[start..end];
-            if cell_shape::is_void(value) {
+            if cell_shape::is_null(value) {
                 continue;
             }
             let counts = of_persons || column.counts_alone();
             column.values += 1;
             filled |= counts;
-            if cell_shape::proves(value, column.shape, certain) {
+            if cell_shape::is_evidence(value, column.shape, certain) {
                 column.proofs += 1;
                 self.any_fits |= counts;
             }
-            if cell_shape::fits(value, column.shape) {
+            if cell_shape::matches(value, column.shape) {
                 column.fitting.push((start, end, column.rule));
-            } else if cell_shape::belongs(value, column.shape) {
+            } else if cell_shape::is_plausible(value, column.shape) {
                 column.belonging.push((start, end, column.rule));
             }
-            if column.shape == CellShape::MaybeName && cell_shape::fits(value, CellShape::Name) {
+            if column.shape == CellShape::MaybeName && cell_shape::matches(value, CellShape::Name) {
                 column.parts.push((start, end, column.rule));
             }
             if column.verdict.is_none() && column.values >= self.max_judged_values {
@@ -259,17 +265,17 @@ impl<'t> Columns<'t> {
     /// Whether a row has the values that its columns promise, if it has values of them at all. Other rows are lines between
     /// the rows of the table.
     pub fn matches(&self, cell: impl Fn(usize) -> Option<Cell>) -> bool {
-        let mut any_proves = false;
+        let mut any_evidence = false;
         for column in self.columns.iter().filter(|c| !c.is_rejected()) {
             let Some((start, end)) = cell(column.index).filter(|c| c.0 < c.1) else { continue };
             let value = &self.text[start..end];
-            let proves = cell_shape::proves(value, column.shape, self.about.certain);
-            if !proves && !cell_shape::is_void(value) && !cell_shape::belongs(value, column.shape) {
+            let is_evidence = cell_shape::is_evidence(value, column.shape, self.context.is_certain_header);
+            if !is_evidence && !cell_shape::is_null(value) && !cell_shape::is_plausible(value, column.shape) {
                 return false;
             }
-            any_proves |= proves;
+            any_evidence |= is_evidence;
         }
-        any_proves
+        any_evidence
     }
 
     /// Returns the values of the columns that contain what their headers say.
@@ -285,12 +291,12 @@ impl<'t> Columns<'t> {
             match column.shape {
                 CellShape::MaybeName => names.push((column, accepted)),
                 _ if !accepted => {}
-                CellShape::ClientName if self.about.software && !self.about.persons => {}
+                CellShape::ClientName if self.context.is_software && !self.context.is_personal => {}
                 CellShape::Degree => degrees.push(column.fitting),
-                CellShape::MaybePassword if !(self.about.logins && self.about.certain) => {
+                CellShape::MaybePassword if !(self.context.has_logins && self.context.is_certain_header) => {
                     // Without a login only values that are certainly secrets count.
                     let random =
-                        |c: &(usize, usize, u16)| cell_shape::fits(&self.text[c.0..c.1], CellShape::Token);
+                        |c: &(usize, usize, u16)| cell_shape::matches(&self.text[c.0..c.1], CellShape::Token);
                     table.cells.extend(column.fitting.into_iter().filter(random));
                 }
                 shape => {
@@ -303,7 +309,7 @@ impl<'t> Columns<'t> {
         if degrees.len() + coordinates >= 2 {
             table.cells.extend(degrees.into_iter().flatten());
         }
-        let is_personal = !table.cells.is_empty() || self.about.persons;
+        let is_personal = !table.cells.is_empty() || self.context.is_personal;
         for (column, accepted) in names {
             if accepted && is_personal {
                 table.cells.extend(column.cells());

@@ -1,9 +1,9 @@
 //! Reads the expanded display of a database client, which prints a line `name | value` for each column of a row:
 //! `-[ RECORD 1 ]-` of psql and `*** 1. row ***` of mysql.
 
-/// Longest part of a record, in bytes, before the line at which reading begins.
+/// Maximum length of a part of a record, in bytes, before the line at which reading begins.
 const MAX_RECORD_BYTES: usize = 2048;
-/// Most columns of a record.
+/// Maximum number of columns of a record.
 const MAX_COLUMNS: usize = 400;
 
 /// The rows of an expanded display, as spans.
@@ -56,7 +56,7 @@ pub(super) fn read(text: &str, from: usize, to: usize) -> Option<Expanded> {
     (out.end > from).then_some(out)
 }
 
-/// Returns the mark between the name of a column and its value, if it follows.
+/// Returns the separator between the name of a column and its value, if it follows.
 fn separator_after(rest: &str) -> Option<char> {
     let rest = rest.trim_start_matches(' ');
     rest.chars().next().filter(|c| matches!(c, '|' | '│' | ':'))

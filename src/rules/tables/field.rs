@@ -2,7 +2,7 @@
 
 use super::cell_shape::{self, CellShape};
 use super::columns::{Cell, Table};
-use super::lines::closing_mark;
+use super::lines::closing_sql_quote;
 use super::{ColumnRules, Reader, skip};
 
 impl<'t, R: ColumnRules> Reader<'t, R> {
@@ -11,7 +11,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let (text, b) = (self.text, self.text.as_bytes());
         let rule = self.rules.headers().rule(&text[from..to])?;
         let shape = self.rules.shape(rule);
-        if !shape.labels() {
+        if !shape.applies_to_fields() {
             return None;
         }
         let quoted = from > 0 && matches!(b[from - 1], b'"' | b'\'' | b'`');
@@ -36,9 +36,9 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             }
             let Some(cell) = self.field_value(at, quoted, shape) else { break };
             let value = self.value(cell);
-            if cell_shape::fits(value, shape) {
+            if cell_shape::matches(value, shape) {
                 table.cells.push((cell.0, cell.1, rule));
-            } else if list && shape == CellShape::Coordinate && cell_shape::belongs(value, shape) {
+            } else if list && shape == CellShape::Coordinate && cell_shape::is_plausible(value, shape) {
                 // An altitude, or a number with few digits, beside those that are coordinates.
                 unproved.push((cell.0, cell.1, rule));
             } else {
@@ -61,7 +61,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
     fn field_value(&self, at: usize, quoted: bool, shape: CellShape) -> Option<Cell> {
         let (text, b) = (self.text, self.text.as_bytes());
         if let quote @ (b'"' | b'\'') = *b.get(at)? {
-            return Some((at + 1, closing_mark(b, at, quote)?));
+            return Some((at + 1, closing_sql_quote(b, at, quote)?));
         }
         let stop = |c: &u8| matches!(c, b'\n' | b'\r' | b'}' | b']' | b'"' | b';' | b'<' | b'|');
         let run = b[at..].iter().take(120).take_while(|c| !stop(c)).count();
@@ -72,7 +72,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
     }
 }
 
-/// Returns where the next item of a list of lists begins, and how many lists contain it: none behind the end of the
+/// Returns where the next item of a list of lists begins, and how many lists contain it: none after the end of the
 /// outermost one.
 fn next_item(b: &[u8], mut at: usize, mut depth: usize) -> (usize, usize) {
     while let Some(c) = b.get(at) {

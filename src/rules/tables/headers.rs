@@ -30,7 +30,7 @@ pub(super) fn is_about_results(header: &str) -> bool {
     words(header).iter().any(|w| WORDS.results.has(w))
 }
 
-/// Shortest keyword, in bytes.
+/// Minimum length of a keyword, in bytes.
 const MIN_KEYWORD_BYTES: usize = 3;
 
 /// The headers of all column rules.
@@ -148,7 +148,7 @@ pub(crate) fn keywords(header: &str) -> Vec<String> {
     let lower = header.to_lowercase();
     let parts = || lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     let rare = parts().filter(|w| !WORDS.frequent.has(w) && !WORDS.affixes.has(w));
-    // A shorter keyword would occur in most lines, so the spellings of the entire header take its place.
+    // A shorter keyword would occur in most lines, so the spellings of the entire header are used instead.
     let Some(word) = rare.filter(|w| w.len() >= MIN_KEYWORD_BYTES).max_by_key(|w| w.len()) else {
         let joined = |with: &str| parts().collect::<Vec<_>>().join(with);
         let mut out = vec![lower.clone(), joined(" "), joined("_"), joined("-"), joined("")];

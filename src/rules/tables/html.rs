@@ -17,11 +17,11 @@ impl<R: ColumnRules> Reader<'_, R> {
     pub(super) fn html(&mut self, from: usize) -> Option<Table> {
         let back = self.text.floor_char_boundary(from.saturating_sub(MAX_HEADER_BYTES));
         let start = back + find_tag_back(&self.text.as_bytes()[back..from], b"<tr")?;
-        // A row of the last table is no header: each row of a table of keywords would read all rows after it again.
-        if self.log.last_array == Some(start) || start < self.log.html_rows_end {
+        // A row of the last table is not a header: each row of a table of keywords would read all rows after it again.
+        if self.state.cursors.last_array == Some(start) || start < self.state.cursors.html_rows_end {
             return None;
         }
-        self.log.last_array = Some(start);
+        self.state.cursors.last_array = Some(start);
         let header = self.html_row(start)?;
         if header.headings == 1 && header.cells.len() == 2 {
             return self.vertical(start, &header).or_else(|| self.pair(&header.cells, header.end));
@@ -39,7 +39,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             if !columns.add_row(|n| row.cells.get(n).copied()) {
                 break;
             }
-            self.log.html_rows_end = at;
+            self.state.cursors.html_rows_end = at;
         }
         Some(columns.finish(header.end))
     }
@@ -60,7 +60,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         }
         let table = self.login_record(&fields, header.end);
         if table.is_some() {
-            self.log.html_rows_end = end;
+            self.state.cursors.html_rows_end = end;
         }
         table
     }
@@ -70,7 +70,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         let b = &self.text.as_bytes()[at..(at + MAX_ROW_BYTES).min(self.text.len())];
         let next = find_tag(b, b"<tr");
         let between = &b[..next.unwrap_or(b.len())];
-        self.log.bytes += between.len();
+        self.state.bytes += between.len();
         // Only what is before the next row is searched for the end of the table: the search must not grow with it.
         next.filter(|_| find_tag(between, b"</table").is_none()).map(|n| at + n)
     }
@@ -108,11 +108,11 @@ impl<R: ColumnRules> Reader<'_, R> {
                 content = Some(at);
             }
         }
-        self.log.bytes += row.end - start;
+        self.state.bytes += row.end - start;
         Some(row)
     }
 
-    /// Returns the content of a cell without the tags and blanks around it.
+    /// Returns the content of a cell without the tags and spaces around it.
     pub(super) fn without_tags(&self, (mut s, mut e): Cell) -> Cell {
         loop {
             (s, e) = self.content((s, e));

@@ -55,7 +55,7 @@ pub(super) fn closing_quote(b: &[u8], open: usize) -> Option<usize> {
 }
 
 /// Returns the closing quote of a string of SQL or JSON; a doubled quote, or one after a backslash, is content.
-pub(super) fn closing_mark(b: &[u8], open: usize, quote: u8) -> Option<usize> {
+pub(super) fn closing_sql_quote(b: &[u8], open: usize, quote: u8) -> Option<usize> {
     let mut at = open + 1;
     while at < b.len() && at - open < MAX_QUOTED_BYTES {
         match b[at] {
@@ -69,7 +69,7 @@ pub(super) fn closing_mark(b: &[u8], open: usize, quote: u8) -> Option<usize> {
     None
 }
 
-/// Returns the first byte from `at` on that is neither a blank nor one of `marks`.
+/// Returns the first byte from `at` on that is neither whitespace nor one of `marks`.
 pub(in crate::rules) fn skip_blanks(b: &[u8], at: usize, marks: &[u8]) -> usize {
     let rest = b.get(at..).unwrap_or_default();
     at + rest.iter().take_while(|c| c.is_ascii_whitespace() || marks.contains(c)).count()

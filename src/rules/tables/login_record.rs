@@ -7,9 +7,9 @@ use super::{CellShape, ColumnRules, MAX_RELATED_WORDS, Reader, cell_shape, heade
 use crate::rules::placeholder_value;
 use crate::rules::word_lists::{LABEL_WORDS, NOT_NAMES};
 
-/// Most fields of a record, on either side of the password.
+/// Maximum number of fields of a record, on either side of the password.
 pub(super) const MAX_FIELDS: usize = 16;
-/// Fewest characters of a word that is a password without an account beside it.
+/// Minimum number of characters of a word that is a password without an account beside it.
 const MIN_PLAIN_CHARS: usize = 6;
 
 /// A field of a record: the spans of its name and of its value.
@@ -54,21 +54,21 @@ impl<R: ColumnRules> Reader<'_, R> {
         let v = self.value(value).trim();
         let lower = v.to_lowercase();
         (2..=100).contains(&v.len())
-            && !cell_shape::is_void(v)
+            && !cell_shape::is_null(v)
             && !placeholder_value::is_placeholder_value(v)
             && !WORDS.states.has(&lower)
             && !headers::is_account(v)
             && !v.contains(['(', '{', '<', '=', '$', ';'])
-            && (!v.contains(' ') || cell_shape::fits(v, CellShape::Name))
+            && (!v.contains(' ') || cell_shape::matches(v, CellShape::Name))
     }
 
-    /// Whether a value is one word that is no label, no word of a form and no variable, so that it is a password if it is the
+    /// Whether a value is one word that is neither a label, a form word nor a variable. It is then a password if it is the
     /// content of an element with that name.
     pub(super) fn is_plain_secret(&self, value: Cell) -> bool {
         let v = self.value(value);
         let lower = v.to_lowercase();
         v.chars().count() >= MIN_PLAIN_CHARS
-            && cell_shape::proves(v, CellShape::Password, true)
+            && cell_shape::is_evidence(v, CellShape::Password, true)
             && !v.contains(char::is_whitespace)
             && !v.contains(['{', '}', '$', '(', '<', '/', '\\', '_'])
             && !self.is_label_of_secret(value)
@@ -96,12 +96,7 @@ fn is_secret(shape: CellShape) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::{Classes, Engine};
-
-    fn found(text: &str) -> Vec<&str> {
-        let found = Engine::builtin().unwrap().scan(text, Classes::SENSITIVE);
-        found.iter().map(|f| &text[f.start..f.end]).collect()
-    }
+    use super::super::tests::found;
 
     #[test]
     fn a_word_beside_an_account_is_a_password() {
@@ -165,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_types_and_variables_are_no_passwords() {
+    fn labels_types_and_variables_are_not_passwords() {
         for text in [
             "{\"user\": \"Nutzer\", \"password\": \"kennwortfeld\"}",
             "{\"user\":\"Benutzername\",\"password\":\"Passwort\"}",
@@ -186,7 +181,8 @@ mod tests {
             "title: Log in\npassword: forgotten\n",
             "Name     : setup\nRequired : password\n",
         ] {
-            let found = Engine::builtin().unwrap().scan(text, Classes::SECRET);
+            let engine = crate::rules::Engine::builtin().unwrap();
+            let found = engine.scan(text, crate::rules::Classes::SECRET);
             assert!(found.is_empty(), "{text}");
         }
     }

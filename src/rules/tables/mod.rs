@@ -7,8 +7,8 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `delimited.rs`, `aligned.rs`, `expanded.rs`, `sql.rs`, `html.rs`, `arrays.rs`, `records.rs`, `field.rs`, `transposed.rs`, `typed.rs`, `structure.rs`, `field_lines.rs` | read one layout each |
-//! | `login_record.rs`, `record_lines.rs`, `record_markup.rs` | read single records in which an account is beside a password |
+//! | `delimited.rs`, `aligned.rs`, `expanded.rs`, `sql.rs`, `html.rs`, `arrays.rs`, `records.rs`, `field.rs`, `transposed.rs`, `typed.rs`, `structure.rs`, `key_value_table.rs` | read one layout each |
+//! | `login_record.rs`, `key_value_lines.rs`, `markup_record.rs` | read single records in which an account is beside a password |
 //! | `headers.rs`, `words.rs` | what a header says |
 //! | `cell_shape.rs` | whether a value is of the kind that a header promises |
 //! | `columns.rs` | judges the columns, and bounds how often a text is read |
@@ -22,13 +22,13 @@ mod columns;
 mod delimited;
 mod expanded;
 mod field;
-mod field_lines;
 mod headers;
 mod html;
+mod key_value_lines;
+mod key_value_table;
 pub(in crate::rules) mod lines;
 mod login_record;
-mod record_lines;
-mod record_markup;
+mod markup_record;
 mod records;
 mod row_prefix;
 mod sql;
@@ -40,24 +40,31 @@ mod typed;
 mod words;
 
 pub(in crate::rules) use cell_shape::CellShape;
-pub(in crate::rules) use columns::ReadingLog;
+pub(in crate::rules) use columns::ScanState;
 pub(in crate::rules) use headers::{Headers, keywords};
 pub(in crate::rules) use words::FILE as WORD_FILE;
 
-use columns::{About, Cell, Columns, Table};
+use columns::{Cell, Columns, Table, TableContext};
 
-/// Longest list of headers in code, and longest text before a header that is searched for its beginning, in bytes.
+/// Maximum length of a list of headers in code, and of the text before a header that is searched for its beginning, in bytes.
 const MAX_HEADER_BYTES: usize = 4096;
-/// Longest cell that is read as a header, in bytes.
+/// Maximum length of a cell that is read as a header, in bytes.
 const MAX_HEADER_CELL_BYTES: usize = 60;
-/// Most words of a header by which another one is judged. A cell with more of them is a text.
+/// Maximum number of words of a header by which another one is judged. A cell with more of them is a text.
 const MAX_RELATED_WORDS: usize = 4;
-/// Longest cell in quotes, in bytes. A longer one means that its closing quote is missing.
+/// Maximum length of a cell in quotes, in bytes. A longer one means that its closing quote is missing.
 const MAX_QUOTED_BYTES: usize = 4096;
-/// Longest row, in bytes.
+/// Maximum length of a row, in bytes.
 const MAX_ROW_BYTES: usize = 64 * 1024;
-/// Largest number of cells of a row.
+/// Maximum number of cells of a row.
 const MAX_CELLS: usize = 2000;
+
+/// First byte of the characters that frame a table, such as `│`.
+const UTF8_LEAD_BOX_DRAWING: u8 = 0xe2;
+/// First byte of full-width punctuation, such as `，` and `：`.
+const UTF8_LEAD_FULLWIDTH: u8 = 0xef;
+/// Control character that separates columns.
+const UNIT_SEPARATOR: u8 = 0x1f;
 
 /// The separators of tables whose columns are framed, in the order in which they are tried.
 const FRAMES: [&str; 4] = ["│", "┆", "┃", "|"];
@@ -72,23 +79,23 @@ pub(crate) trait ColumnRules {
 struct Reader<'t, R> {
     text: &'t str,
     rules: &'t R,
-    log: &'t mut ReadingLog,
+    state: &'t mut ScanState,
 }
 
-/// Reads the table or field whose header contains the keyword `[start, end)`. Returns `None` if it is not a header. `log`
+/// Reads the table or field whose header contains the keyword `[start, end)`. Returns `None` if it is not a header. `state`
 /// belongs to the text.
 pub(crate) fn read<R: ColumnRules>(
     whole: &str,
     start: usize,
     end: usize,
     rules: &R,
-    log: &mut ReadingLog,
+    state: &mut ScanState,
 ) -> Option<Table> {
     let text = whole.as_bytes();
-    // A keyword that would be too frequent alone includes the mark before it, such as `,pin`.
-    let start = start + text[start..end].iter().take_while(|b| is_mark_before(**b)).count();
-    let mut reader = Reader { text: whole, rules, log };
-    if record_markup::may_be_markup(text, start, end) {
+    // A keyword that would be too frequent alone includes the character before it, such as `,pin`.
+    let start = start + text[start..end].iter().take_while(|b| is_separator_before(**b)).count();
+    let mut reader = Reader { text: whole, rules, state };
+    if markup_record::may_be_markup(text, start, end) {
         return reader.markup(start, end);
     }
     if is_inside_word(text, start, end) {
@@ -101,93 +108,95 @@ pub(crate) fn read<R: ColumnRules>(
     if let Some(table) = reader.structure(from) {
         return Some(table);
     }
-    let after = skip(text, to, b"\"'`*] ");
-    let closing = text.get(after).copied().unwrap_or(b'\n');
-    let before = from.checked_sub(1).map_or(b'\n', |i| text[i]);
-    let ends_cell =
-        |at: usize| text[at..].starts_with(b"</t") || text[at..].starts_with(b"</d") || begins_cell(text, at);
-    let in_tag = closing == b'<' && (text[after..].starts_with(b"</") || begins_cell(text, after))
-        || closing.is_ascii_whitespace() && ends_cell(skip(text, after, b" \t\r\n"));
-    let in_string = matches!(before, b'"' | b'\'') && matches!(closing, b']' | b'}' | b')');
+    let near = Neighbours::of(text, from, to);
     // SQLite: `password = sunflower`
-    if closing == b'=' && text[to] == b' ' && !in_string {
-        return reader.record_lines(from, to);
+    if near.is_assigned(text) {
+        return reader.key_value_lines(from, to);
     }
-    // Code has other marks around a name: `user.name)`, `name = `, `fn name<`.
-    let in_cell = in_tag || in_string;
-    if !in_cell
-        && !matches!(
-            closing,
-            b',' | b';'
-                | b'\t'
-                | b'|'
-                | b'\n'
-                | b'\r'
-                | b':'
-                | b')'
-                | 0xe2
-                | b' '
-                | 0xef
-                | b'~'
-                | b'^'
-                | b'&'
-                | 0x1f
-        )
-        && !text[to..].starts_with(b"  ")
-        && !text[after..].starts_with(b"=>")
-        || closing == b'&' && !reader.is_latex_row(to)
-        || closing == b')' && !matches!(before, b',' | b' ' | b'`' | b'"' | b'[')
-        || matches!(before, b'<' | b'$' | b'{' | b'.' | b'&' | b'@') && closing != b':'
-    {
+    if near.is_code(text) || near.closing == b'&' && !reader.is_latex_row(to) {
         return None;
     }
     if rules.headers().rule(whole.get(from..to)?).is_none() {
         return reader.aligned_words(start, end);
     }
-    if let Some(records) = expanded::read(whole, from, to) {
-        let rules: Vec<Option<u16>> =
-            records.headers.iter().map(|h| rules.headers().rule(reader.value(*h))).collect();
-        let mut columns = reader.columns(&records.headers, &rules, true);
-        for row in &records.rows {
-            columns.add_row(|n| row.get(n).copied());
-        }
-        return Some(columns.finish(records.end));
+    if let Some(table) = reader.expanded(from, to) {
+        return Some(table);
     }
-    if in_tag {
+    if near.in_tag {
         return reader.html(from).or_else(|| reader.terms(from));
     }
-    let quoted = matches!(before, b'"' | b'\'');
-    if closing == b':' {
-        let is_string = matches!(text.get(skip(text, after + 1, b" ")), Some(b'"' | b'\''));
-        let records = if quoted || is_string { reader.records(from, to) } else { None };
-        let records = records.or_else(|| reader.record_lines(from, to));
-        let field = reader.field(from, to);
-        return match (records, field) {
-            (Some(mut records), Some(field)) => {
-                records.cells.extend(field.cells);
-                Some(records)
-            }
-            (records, field) => records.or(field),
-        };
+    if near.closing == b':' {
+        return reader.colon_field(&near);
     }
-    if quoted {
+    if near.begins_string() {
         let table = reader.arrays(from);
-        if table.is_some() || in_string {
+        if table.is_some() || near.in_string {
             return table;
         }
     }
-    let Some(line) = reader.header_line(from) else { return reader.insert(from) };
-    let listed = matches!(closing, b',' | b')');
-    if listed && let Some(table) = reader.insert(from) {
-        return Some(table);
-    }
-    if let Some(table) = reader.delimited(line, from, to) {
-        return Some(table);
-    }
-    reader.field(from, to).or_else(|| reader.aligned(line, from, to))
+    reader.line_layouts(&near)
 }
 
-/// Whether a keyword is only a part of a word, or is followed by a mark of code. Most occurrences are rejected here.
+/// The words of a possible header, and the bytes around them.
+struct Neighbours {
+    /// Span of the words.
+    from: usize,
+    to: usize,
+    /// Byte before the words; a line feed at the start of the text.
+    before: u8,
+    /// First byte after the words and the quotes and brackets after them; a line feed at the end of the text.
+    closing: u8,
+    /// Position of `closing`.
+    after: usize,
+    /// Whether the words are the content of a cell of HTML.
+    in_tag: bool,
+    /// Whether the words are the last string of a list.
+    in_string: bool,
+}
+
+impl Neighbours {
+    fn of(text: &[u8], from: usize, to: usize) -> Self {
+        let after = skip(text, to, b"\"'`*] ");
+        let closing = text.get(after).copied().unwrap_or(b'\n');
+        let before = from.checked_sub(1).map_or(b'\n', |i| text[i]);
+        let ends_cell = |at: usize| {
+            text[at..].starts_with(b"</t") || text[at..].starts_with(b"</d") || begins_cell(text, at)
+        };
+        let in_tag = closing == b'<' && (text[after..].starts_with(b"</") || begins_cell(text, after))
+            || closing.is_ascii_whitespace() && ends_cell(skip(text, after, b" \t\r\n"));
+        let in_string = matches!(before, b'"' | b'\'') && matches!(closing, b']' | b'}' | b')');
+        Neighbours { from, to, before, closing, after, in_tag, in_string }
+    }
+
+    fn begins_string(&self) -> bool {
+        matches!(self.before, b'"' | b'\'')
+    }
+
+    /// Whether ` = ` follows the words outside a list.
+    fn is_assigned(&self, text: &[u8]) -> bool {
+        self.closing == b'=' && text[self.to] == b' ' && !self.in_string
+    }
+
+    /// Whether the words are a name in code, which other punctuation surrounds: `user.name)`, `name = `, `fn name<`.
+    fn is_code(&self, text: &[u8]) -> bool {
+        let ends_header = self.in_tag
+            || self.in_string
+            || may_follow_header(self.closing)
+            || text[self.to..].starts_with(b"  ")
+            || text[self.after..].starts_with(b"=>");
+        !ends_header
+            || self.closing == b')' && !matches!(self.before, b',' | b' ' | b'`' | b'"' | b'[')
+            || self.closing != b':' && matches!(self.before, b'<' | b'$' | b'{' | b'.' | b'&' | b'@')
+    }
+}
+
+/// Whether a byte may come after a header: separators of columns and lists, line ends, a colon.
+fn may_follow_header(b: u8) -> bool {
+    let separators = b",;\t| ~^&\n\r:)";
+    separators.contains(&b) || [UTF8_LEAD_BOX_DRAWING, UTF8_LEAD_FULLWIDTH, UNIT_SEPARATOR].contains(&b)
+}
+
+/// Whether a keyword is only a part of a word, or is followed by punctuation of code. Most occurrences are rejected here.
 fn is_inside_word(text: &[u8], start: usize, end: usize) -> bool {
     let (first, last) = (text[start], text[end - 1]);
     let before = start.checked_sub(1).map_or(b'\n', |i| text[i]);
@@ -208,8 +217,8 @@ fn is_inside_word(text: &[u8], start: usize, end: usize) -> bool {
         )
 }
 
-/// Whether a keyword may begin with this mark, which is no part of the header.
-fn is_mark_before(b: u8) -> bool {
+/// Whether a keyword may begin with this character, which is not part of the header.
+fn is_separator_before(b: u8) -> bool {
     matches!(b, b',' | b';' | b'\t' | b'|' | b' ' | b'>' | b'"' | b'\'')
 }
 
@@ -297,16 +306,59 @@ fn skip(text: &[u8], at: usize, set: &[u8]) -> usize {
 }
 
 impl<'t, R: ColumnRules> Reader<'t, R> {
+    /// Reads the expanded display of a database client, if the words at `[from, to)` are a header in it.
+    fn expanded(&self, from: usize, to: usize) -> Option<Table> {
+        let records = expanded::read(self.text, from, to)?;
+        let rules: Vec<Option<u16>> =
+            records.headers.iter().map(|h| self.rules.headers().rule(self.value(*h))).collect();
+        let mut columns = self.columns(&records.headers, &rules, true);
+        for row in &records.rows {
+            columns.add_row(|n| row.get(n).copied());
+        }
+        Some(columns.finish(records.end))
+    }
+
+    /// Reads what a header before a colon names: objects of JSON, a single record, or one field.
+    fn colon_field(&mut self, near: &Neighbours) -> Option<Table> {
+        let Neighbours { from, to, after, .. } = *near;
+        let text = self.text.as_bytes();
+        let is_string = matches!(text.get(skip(text, after + 1, b" ")), Some(b'"' | b'\''));
+        let records = if near.begins_string() || is_string { self.records(from, to) } else { None };
+        let records = records.or_else(|| self.key_value_lines(from, to));
+        let field = self.field(from, to);
+        match (records, field) {
+            (Some(mut records), Some(field)) => {
+                records.cells.extend(field.cells);
+                Some(records)
+            }
+            (records, field) => records.or(field),
+        }
+    }
+
+    /// Reads the table of which the line around a header is the header line, or the `INSERT` that contains it.
+    fn line_layouts(&mut self, near: &Neighbours) -> Option<Table> {
+        let Neighbours { from, to, closing, .. } = *near;
+        let Some(line) = self.header_line(from) else { return self.insert(from) };
+        let is_listed = matches!(closing, b',' | b')');
+        if is_listed && let Some(table) = self.insert(from) {
+            return Some(table);
+        }
+        if let Some(table) = self.delimited(line, from, to) {
+            return Some(table);
+        }
+        self.field(from, to).or_else(|| self.aligned(line, from, to))
+    }
+
     /// Returns the line around `at`, if it is short enough for a header. Keywords come in the order of the text, so each
     /// line is searched for once.
     fn header_line(&mut self, at: usize) -> Option<(usize, usize)> {
         let b = self.text.as_bytes();
-        let (start, end) = match self.log.line_around {
+        let (start, end) = match self.state.line_around {
             Some(line) if (line.0..=line.1).contains(&at) => line,
             _ => {
                 let start = memchr::memrchr(b'\n', &b[..at]).map_or(0, |n| n + 1);
                 let end = memchr::memchr(b'\n', &b[at..]).map_or(b.len(), |n| at + n);
-                self.log.line_around = Some((start, end));
+                self.state.line_around = Some((start, end));
                 (start, end)
             }
         };
@@ -314,7 +366,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         (end - start <= MAX_ROW_BYTES && at <= end).then_some((start, end))
     }
 
-    /// Returns the content of a cell without blanks and quotes around it.
+    /// Returns the content of a cell without spaces and quotes around it.
     fn content(&self, (mut s, mut e): Cell) -> Cell {
         let trim = |c: char| c.is_whitespace() || matches!(c, '│' | '┃' | '║');
         s += self.text[s..e].len() - self.text[s..e].trim_start_matches(trim).len();
@@ -339,19 +391,19 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
     /// Returns the rule of each header cell, if they are the headers of a table. A cell that cannot be a header has no rule;
     /// if most of them cannot, the line is code or a row.
     fn headers(&self, cells: &[Cell]) -> Option<Vec<Option<u16>>> {
-        let mut odd_cells = 0;
+        let mut invalid_cells = 0;
         let mut rules = Vec::with_capacity(cells.len());
         for cell in cells {
             let header = self.value(*cell);
             let odd = |c: char| matches!(c, '{' | '}' | '=' | '<' | '>' | '$' | '\\' | '@' | '!');
             let is_odd = header.contains(odd);
-            odd_cells += usize::from(is_odd);
+            invalid_cells += usize::from(is_odd);
             let no_words = header.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_punctuation())
                 || header.bytes().filter(u8::is_ascii_digit).count() * 2 > header.len();
             let may_have_rule = header.len() <= MAX_HEADER_CELL_BYTES && !is_odd && !no_words;
             rules.push(if may_have_rule { self.rules.headers().rule(header) } else { None });
         }
-        (odd_cells * 2 <= cells.len() && rules.iter().any(Option::is_some)).then_some(rules)
+        (invalid_cells * 2 <= cells.len() && rules.iter().any(Option::is_some)).then_some(rules)
     }
 
     /// Whether the headers are related: beside the column of a password is one of an account or of a person.
@@ -365,20 +417,20 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             || headers.iter().zip(rules).any(|(c, rule)| rule.is_none() && account(c))
     }
 
-    /// Returns the columns of a table that have a rule. `certain` says that the headers are beyond doubt.
+    /// Returns the columns of a table that have a rule. `certain` says that the line is certainly a header.
     fn columns(&self, headers: &[Cell], rules: &[Option<u16>], certain: bool) -> Columns<'t> {
         let values = || headers.iter().map(|h| self.value(*h));
-        let about = About {
-            persons: values().any(headers::is_personal),
-            software: values().any(headers::is_about_software),
-            logins: !values().any(headers::is_about_results)
+        let context = TableContext {
+            is_personal: values().any(headers::is_personal),
+            is_software: values().any(headers::is_about_software),
+            has_logins: !values().any(headers::is_about_results)
                 && headers.iter().zip(rules).any(|(h, rule)| {
                     let other = rule.is_none_or(|r| self.rules.shape(r) != CellShape::MaybePassword);
                     let header = self.value(*h);
                     other && (headers::is_account(header) || headers::is_personal(header))
                 }),
-            certain,
+            is_certain_header: certain,
         };
-        Columns::new(self.text, rules, |rule| self.rules.shape(rule), self.log, about)
+        Columns::new(self.text, rules, |rule| self.rules.shape(rule), self.state, context)
     }
 }

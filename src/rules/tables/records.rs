@@ -1,5 +1,5 @@
-//! Arrays of JSON objects, and files with one object a line: the keys are the headers, each object is a row. In an object of
-//! lists each list is a column.
+//! Arrays of JSON objects, and files with one object per line: the keys are the headers, each object is a row. In an
+//! object of lists each list is a column.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::{ColumnRules, MAX_HEADER_BYTES, MAX_HEADER_CELL_BYTES, MAX_ROW_BYTES,
 
 /// Objects of one text that cannot be read, after which only short ones are tried.
 const MAX_FAILED_OBJECTS: usize = 32;
-/// Most keys of an object.
+/// Maximum number of keys of an object.
 const MAX_KEYS: usize = 500;
 
 /// A key with its value; the value is empty if it is an object or an array.
@@ -26,7 +26,7 @@ impl<R: ColumnRules> Reader<'_, R> {
     /// Reads the objects of an array from a key of the first one, which begins at `from`.
     pub(super) fn records(&mut self, from: usize, to: usize) -> Option<Table> {
         let open = self.object_around(from)?;
-        if self.log.last_array == Some(open) {
+        if self.state.cursors.last_array == Some(open) {
             return None;
         }
         let is_first = self.is_first_record(open);
@@ -35,12 +35,12 @@ impl<R: ColumnRules> Reader<'_, R> {
         if !is_first && !is_list {
             return self.single_object(open, from, to);
         }
-        self.log.last_array = Some(open);
+        self.state.cursors.last_array = Some(open);
         // Objects in which nothing can be read, such as deeply nested ones, must not be read again in full for each keyword.
-        let over = self.log.failed_objects >= MAX_FAILED_OBJECTS;
+        let over = self.state.failed_objects >= MAX_FAILED_OBJECTS;
         let Some(first) = self.object_within(open, if over { MAX_HEADER_BYTES } else { MAX_ROW_BYTES })
         else {
-            self.log.failed_objects += 1;
+            self.state.failed_objects += 1;
             return None;
         };
         if let Some(table) = self.lists(from, &first.0) {
@@ -64,7 +64,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             let Some(row) = self.object(next) else { break };
             rows.push(row);
         }
-        // One object alone is no table, but may be a record with an account.
+        // A single object is not a table, but may be a record with an account.
         if rows.len() < 2 && !self.text[..open].trim_end().ends_with('[') {
             return self.login_record(&fields(&rows[0].0), from);
         }
@@ -96,10 +96,10 @@ impl<R: ColumnRules> Reader<'_, R> {
 
     /// Reads an object that is not a row of a table.
     fn single_object(&mut self, open: usize, from: usize, to: usize) -> Option<Table> {
-        if self.log.last_record == Some(open) || !self.names_login_secret((from, to)) {
+        if self.state.cursors.last_record == Some(open) || !self.names_login_secret((from, to)) {
             return None;
         }
-        self.log.last_record = Some(open);
+        self.state.cursors.last_record = Some(open);
         let (pairs, _) = self.object_within(open, MAX_HEADER_BYTES)?;
         self.login_record(&fields(&pairs), from)
     }
@@ -159,7 +159,7 @@ impl<R: ColumnRules> Reader<'_, R> {
                 _ => {}
             }
         }
-        self.log.bytes += from - at;
+        self.state.bytes += from - at;
         (b[at] == b'{').then_some(at)
     }
 
@@ -197,7 +197,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             }
             let bare = match b[at] {
                 b'}' => {
-                    self.log.bytes += at - open;
+                    self.state.bytes += at - open;
                     return Some((pairs, at + 1));
                 }
                 b'"' | b'\'' => false,

@@ -1,21 +1,21 @@
 //! What precedes each line of a table that another program shows: `users.csv:12:` of grep, `> ` of a quotation, `+` of a
 //! difference, the time of a log, indentation.
 
-/// Longest prefix, in bytes.
+/// Maximum length of a prefix, in bytes.
 const MAX_PREFIX_BYTES: usize = 160;
 
 /// Returns the length of the prefix of the header line `line`, whose first cell begins at `cell`, if the line below has it
 /// too.
 pub(super) fn of_header(line: &str, cell: &str, below: &str) -> usize {
     let offset = cell.as_ptr() as usize - line.as_ptr() as usize;
-    let marks = [':', '>', '+', '-', '|', ' ', '\t'];
-    let inside = cell.trim_end().rfind(marks).map_or(0, |n| n + 1);
+    let ends = [':', '>', '+', '-', '|', ' ', '\t'];
+    let inside = cell.trim_end().rfind(ends).map_or(0, |n| n + 1);
     let has = |len: usize| len > 0 && len <= MAX_PREFIX_BYTES && length(&line[..len], below).is_some();
     // `Full name` is a header of two words, unless the rows begin with `Full ` as well.
     [offset + inside, offset].into_iter().find(|len| has(*len)).unwrap_or(0)
 }
 
-/// Returns the length of the prefix of a row if it is like that of the header: the marks of a difference are alike, and so
+/// Returns the length of the prefix of a row if it is like that of the header: diff prefixes are alike, and so
 /// are numbers.
 pub(super) fn length(header: &str, row: &str) -> Option<usize> {
     let (h, r) = (header.as_bytes(), row.as_bytes());
@@ -23,7 +23,7 @@ pub(super) fn length(header: &str, row: &str) -> Option<usize> {
     let (mut i, mut j) = (0, 0);
     while i < h.len() {
         let theirs = *r.get(j)?;
-        let mark = |b: u8| matches!(b, b'+' | b'-' | b' ');
+        let is_diff_prefix = |b: u8| matches!(b, b'+' | b'-' | b' ');
         if h[i].is_ascii_digit() {
             let run = digits(&r[j..]);
             (i, j) = (i + digits(&h[i..]), j + run);
@@ -32,7 +32,7 @@ pub(super) fn length(header: &str, row: &str) -> Option<usize> {
             }
             continue;
         }
-        if h[i] != theirs && !(i == 0 && mark(h[i]) && mark(theirs)) {
+        if h[i] != theirs && !(i == 0 && is_diff_prefix(h[i]) && is_diff_prefix(theirs)) {
             return None;
         }
         (i, j) = (i + 1, j + 1);

@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 
 use super::columns::{Cell, Columns, Table};
-use super::lines::{closing_mark, lines_below, skip_blanks};
+use super::lines::{closing_sql_quote, lines_below, skip_blanks};
 use super::{ColumnRules, MAX_HEADER_BYTES, MAX_QUOTED_BYTES, MAX_ROW_BYTES, Reader};
 
 /// Nesting of parentheses in a row of SQL.
 const MAX_NESTING: usize = 16;
 const CREATE: &str = "create table";
 const INSERT: &str = "insert into";
-/// Longest name of a table with its schema, in bytes.
+/// Maximum length of the name of a table with its schema, in bytes.
 const MAX_NAME_BYTES: usize = 200;
 /// First words of a definition that defines no column.
 const CONSTRAINTS: [&str; 9] =
@@ -23,11 +23,11 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let (text, b) = (self.text, self.text.as_bytes());
         let back = from.saturating_sub(MAX_HEADER_BYTES / 2);
         let open = back + memchr::memrchr3(b'(', b')', b';', &b[back..from])?;
-        if b[open] != b'(' || self.log.rejected_list == Some(open) {
+        if b[open] != b'(' || self.state.cursors.rejected_list == Some(open) {
             return None;
         }
         let Some((headers, rules, close)) = self.listed_headers(open) else {
-            self.log.rejected_list = Some(open);
+            self.state.cursors.rejected_list = Some(open);
             return None;
         };
         let rest = &text[close..text.floor_char_boundary((close + 200).min(text.len()))];
@@ -44,7 +44,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
                 else {
                     break;
                 };
-                self.log.bytes += row_end - line.0;
+                self.state.bytes += row_end - line.0;
                 end = row_end;
                 if !columns.add_row(|n| cells.get(n).copied()) {
                     break;
@@ -98,22 +98,22 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
     pub(super) fn created(&mut self, from: usize) -> Option<Table> {
         let text = self.text;
         let has_create =
-            *self.log.has_create.get_or_insert_with(|| find_ignoring_case(text, CREATE).is_some());
-        if !has_create || from < self.log.created_end {
+            *self.state.has_create.get_or_insert_with(|| find_ignoring_case(text, CREATE).is_some());
+        if !has_create || from < self.state.cursors.created_end {
             return None;
         }
-        let back = from.saturating_sub(MAX_HEADER_BYTES).max(self.log.created_end);
+        let back = from.saturating_sub(MAX_HEADER_BYTES).max(self.state.cursors.created_end);
         let back = text.ceil_char_boundary(back);
-        self.log.bytes += from - back;
+        self.state.bytes += from - back;
         let Some(create) = text[back..from].to_ascii_lowercase().rfind(CREATE).map(|n| back + n) else {
-            self.log.created_end = from.saturating_sub(CREATE.len());
+            self.state.cursors.created_end = from.saturating_sub(CREATE.len());
             return None;
         };
         let open = create + text[create..from].find('(')?;
         let name = table_name(&text[create..open])?;
-        self.log.created_end = open + MAX_HEADER_BYTES;
+        self.state.cursors.created_end = open + MAX_HEADER_BYTES;
         let (definitions, close) = self.raw_tuple(open, MAX_HEADER_BYTES, MAX_NESTING)?;
-        self.log.created_end = close;
+        self.state.cursors.created_end = close;
         let headers: Vec<Cell> = definitions.into_iter().filter_map(|d| column_name(text, d)).collect();
         let rules = self.headers(&headers)?;
         let (mut columns, count) = (self.columns(&headers, &rules, true), headers.len());
@@ -144,8 +144,8 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
     /// same name gets none.
     fn inserts_into(&mut self, name: &str) -> Vec<usize> {
         let text = self.text;
-        let bytes = &mut self.log.bytes;
-        let all = self.log.inserts.get_or_insert_with(|| {
+        let bytes = &mut self.state.bytes;
+        let all = self.state.inserts.get_or_insert_with(|| {
             let mut all: HashMap<String, Vec<usize>> = HashMap::new();
             *bytes += text.len();
             let mut at = 0;
@@ -190,11 +190,11 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let mut cells = Vec::new();
         let (mut at, mut from, mut depth) = (start, start, 0);
         while at < b.len() && at - start < max_bytes {
-            self.log.bytes += 1;
+            self.state.bytes += 1;
             match b[at] {
                 quote @ (b'\'' | b'"' | b'`') => {
-                    let close = closing_mark(b, at, quote);
-                    self.log.bytes += close.map_or(MAX_QUOTED_BYTES, |close| close - at);
+                    let close = closing_sql_quote(b, at, quote);
+                    self.state.bytes += close.map_or(MAX_QUOTED_BYTES, |close| close - at);
                     match close {
                         Some(close) => at = close,
                         None => return (Vec::new(), start),
@@ -202,7 +202,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
                 }
                 b'-' if b.get(at + 1) == Some(&b'-') => {
                     let comment = memchr::memchr(b'\n', &b[at..]).unwrap_or(b.len() - at);
-                    self.log.bytes += comment;
+                    self.state.bytes += comment;
                     at += comment;
                 }
                 _ if depth == 0 && ends(b, at) => break,

@@ -5,9 +5,9 @@ use super::columns::{Cell, Table};
 use super::lines::{line_at, next_line, string_end};
 use super::{ColumnRules, MAX_HEADER_BYTES, Reader};
 
-/// Most columns of a data frame.
+/// Maximum number of columns of a data frame.
 const MAX_COLUMNS: usize = 400;
-/// Most values that a line shows.
+/// Maximum number of values that a line shows.
 const MAX_VALUES: usize = 200;
 
 impl<R: ColumnRules> Reader<'_, R> {
@@ -15,15 +15,15 @@ impl<R: ColumnRules> Reader<'_, R> {
     pub(super) fn structure(&mut self, from: usize) -> Option<Table> {
         let (text, b) = (self.text, self.text.as_bytes());
         let mark = from - b[..from].iter().rev().take(2).take_while(|c| matches!(c, b' ' | b'`')).count();
-        if mark == 0 || b[mark - 1] != b'$' || from < self.log.structure_end {
+        if mark == 0 || b[mark - 1] != b'$' || from < self.state.cursors.structure_end {
             return None;
         }
         let line = self.header_line(from)?;
         self.column_line(line)?;
         let mut first = line.0;
         for _ in 0..MAX_COLUMNS {
-            // What was read before is no part of this structure.
-            if first <= self.log.structure_end {
+            // Lines that were already read do not belong to this structure.
+            if first <= self.state.cursors.structure_end {
                 break;
             }
             let above = memchr::memrchr(b'\n', &b[..first - 1]).map_or(0, |n| n + 1);
@@ -42,8 +42,8 @@ impl<R: ColumnRules> Reader<'_, R> {
             end = row.1;
             at = next_line(text, row.1);
         }
-        self.log.structure_end = end.max(from);
-        self.log.bytes += end - first;
+        self.state.cursors.structure_end = end.max(from);
+        self.state.bytes += end - first;
         let rules = self.headers(&headers)?;
         let mut columns = self.columns(&headers, &rules, true);
         let rows = values.iter().map(Vec::len).max().unwrap_or(0);
@@ -63,7 +63,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             return None;
         }
         let body = text[line.0..line.1].trim_start_matches([' ', '.']).strip_prefix("$ ")?;
-        self.log.bytes += line.1 - line.0;
+        self.state.bytes += line.1 - line.0;
         let start = line.1 - body.len();
         let name_end = match body.strip_prefix('`') {
             Some(quoted) => 2 + quoted.find('`')?,
@@ -112,19 +112,7 @@ impl<R: ColumnRules> Reader<'_, R> {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::{Classes, Engine};
-
-    fn found(text: &str) -> Vec<&str> {
-        let mut values: Vec<&str> = Engine::builtin()
-            .unwrap()
-            .scan(text, Classes::SENSITIVE)
-            .iter()
-            .map(|f| &text[f.start..f.end])
-            .collect();
-        values.sort_unstable();
-        values.dedup();
-        values
-    }
+    use super::super::tests::found;
 
     #[test]
     fn the_lines_of_a_structure_are_columns() {
@@ -140,9 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn commands_and_other_columns_are_no_structure() {
+    fn commands_and_other_columns_are_not_a_structure() {
         for text in [
-            "$ phone \"600 555 014\"\n",
+            "$ password \"zebraduck\"\n",
             "$ name    <chr> \"tidyr\", \"dplyr\"\n$ version <chr> \"1.3.0\", \"1.1.0\"\n",
             " $ password: chr  \"\" NA\n $ phone: chr  NA NA\n",
         ] {

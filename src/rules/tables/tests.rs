@@ -1,7 +1,7 @@
 //! Tables as the built-in rules read them.
 
 /// Returns the values that the built-in rules find in a text.
-fn found(text: &str) -> Vec<&str> {
+pub(super) fn found(text: &str) -> Vec<&str> {
     let engine = crate::rules::Engine::builtin().unwrap();
     let mut out: Vec<&str> =
         engine.scan(text, crate::rules::Classes::ALL).iter().map(|f| &text[f.start..f.end]).collect();
@@ -85,8 +85,8 @@ fn values(rows: &[[&'static str; 3]]) -> Vec<&'static str> {
     out
 }
 
-fn csv(mark: &str, header: &[&str], more: &str) -> String {
-    let line = |cells: Vec<&str>| cells.join(mark) + "\n";
+fn csv(separator: &str, header: &[&str], more: &str) -> String {
+    let line = |cells: Vec<&str>| cells.join(separator) + "\n";
     let head = [header, &["full_name", "dob", "password"], &[more]].concat();
     let rows = PEOPLE.map(|p| line([&vec!["7"; header.len()][..], &p, &["8"]].concat()));
     line(head) + &rows.concat()
@@ -264,8 +264,9 @@ fn a_client_beside_a_version_is_a_program() {
 #[test]
 fn a_header_with_another_meaning_counts_beside_a_login() {
     for header in ["pass", "PW", "p/w", "secret", "credentials", "credential", "pin", "login_secret"] {
-        for (account, mark) in [("name", ","), ("user", ";"), ("login", "\t"), ("id", " | ")] {
-            let text = format!("{account}{mark}{header}\nmaren{mark}zebraduck\nivo{mark}tulip7xq\n");
+        for (account, separator) in [("name", ","), ("user", ";"), ("login", "\t"), ("id", " | ")] {
+            let text =
+                format!("{account}{separator}{header}\nmaren{separator}zebraduck\nivo{separator}tulip7xq\n");
             assert_eq!(found(&text), ["tulip7xq", "zebraduck"], "{text}");
         }
     }
@@ -338,8 +339,10 @@ fn a_table_is_read_below_the_prefix_of_its_lines() {
     }
     let text = "@@ -1,3 +1,3 @@\n name,password\n-Maren Tolliver,zebraduck\n+Ivo Bracken,tulipanx\n";
     assert_eq!(found(text), values);
-    for mark in ["~", "^", "\u{1f}", "，"] {
-        let text = format!("name{mark}password\nMaren Tolliver{mark}zebraduck\nIvo Bracken{mark}tulipanx\n");
+    for separator in ["~", "^", "\u{1f}", "，"] {
+        let text = format!(
+            "name{separator}password\nMaren Tolliver{separator}zebraduck\nIvo Bracken{separator}tulipanx\n"
+        );
         assert_eq!(found(&text), values, "{text}");
     }
     for text in ["    name, password\n    first, second\n", "> name, password and more\n> one, two\n"] {
@@ -355,12 +358,14 @@ fn people_in(head: &str, row: impl Fn(&[&str; 3]) -> String) -> String {
 
 #[test]
 fn rows_with_an_index_that_has_no_header_are_judged_by_the_header_one_column_to_the_left() {
-    for mark in [",", ";", "\t"] {
+    for separator in [",", ";", "\t"] {
         let mut index = 0..;
-        let head = ["full_name", "dob", "password"].join(mark);
-        let rows: String =
-            PEOPLE.iter().map(|p| format!("{}{mark}{}\n", index.next().unwrap(), p.join(mark))).collect();
-        assert_eq!(found(&format!("{head}\n{rows}")), values(&PEOPLE), "{mark:?}");
+        let head = ["full_name", "dob", "password"].join(separator);
+        let rows: String = PEOPLE
+            .iter()
+            .map(|p| format!("{}{separator}{}\n", index.next().unwrap(), p.join(separator)))
+            .collect();
+        assert_eq!(found(&format!("{head}\n{rows}")), values(&PEOPLE), "{separator:?}");
     }
     assert_eq!(found("id,phone_model\n1,2,3310\n2,4,5110\n"), [""; 0]);
 }
@@ -393,11 +398,11 @@ fn the_columns_of_sql_are_known_without_a_list_of_values_or_of_columns() {
 
 #[test]
 fn headers_may_be_in_the_first_column() {
-    for mark in [",", ";", "\t", " | "] {
+    for separator in [",", ";", "\t", " | "] {
         let line = |head: &str, n: usize| {
-            format!("{head}{mark}{}\n", PEOPLE.iter().map(|p| p[n]).collect::<Vec<_>>().join(mark))
+            format!("{head}{separator}{}\n", PEOPLE.iter().map(|p| p[n]).collect::<Vec<_>>().join(separator))
         };
-        let plan = format!("plan{mark}{}\n", ["gold"; 3].join(mark));
+        let plan = format!("plan{separator}{}\n", ["gold"; 3].join(separator));
         let text = format!("{}{plan}{}{}", line("full_name", 0), line("dob", 1), line("password", 2));
         assert_eq!(found(&text), values(&PEOPLE), "{text}");
     }
@@ -411,7 +416,9 @@ fn headers_may_be_in_the_first_column() {
 
 #[test]
 fn the_headers_of_confluence_and_latex_are_headers() {
-    let row = |open: &str, mark: &str, close: &str, p: &[&str; 3]| format!("{open}{}{close}\n", p.join(mark));
+    let row = |open: &str, separator: &str, close: &str, p: &[&str; 3]| {
+        format!("{open}{}{close}\n", p.join(separator))
+    };
     let text = people_in("|| Full name || DOB || Password ||", |p| row("| ", " | ", " |", p));
     assert_eq!(found(&text), values(&PEOPLE), "{text}");
     let text = people_in("||Full name||DOB||Password||", |p| row("|", "|", "|", p));

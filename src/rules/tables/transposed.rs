@@ -5,37 +5,37 @@ use super::columns::{Cell, Table};
 use super::lines::{is_border, line_at, next_line};
 use super::{ColumnRules, FRAMES, MAX_HEADER_BYTES, Reader};
 
-/// Fewest cells of a line of a table whose headers are in the first column. A line of two is a field.
+/// Minimum number of cells of a line of a table whose headers are in the first column. A line of two is a field.
 const MIN_TRANSPOSED_CELLS: usize = 3;
-/// Most lines of such a table above the line in which it was found.
+/// Maximum number of lines of such a table above the line in which it was found.
 const MAX_TRANSPOSED_LINES: usize = 40;
 
 impl<R: ColumnRules> Reader<'_, R> {
     /// Reads a table whose headers are in the first cell of each line, around a line of it.
-    pub(super) fn transposed(&mut self, line: (usize, usize), mark: &str) -> Option<Table> {
+    pub(super) fn transposed(&mut self, line: (usize, usize), separator: &str) -> Option<Table> {
         let text = self.text;
-        if line.0 < self.log.transposed_end {
+        if line.0 < self.state.cursors.transposed_end {
             return None;
         }
-        let first = self.filled_cells(line, mark)?;
+        let first = self.filled_cells(line, separator)?;
         let count = first.len();
         if count < MIN_TRANSPOSED_CELLS {
             return None;
         }
         let mut lines = vec![first];
         let (mut above, mut end) = (line.0, line.1);
-        // What was read before is no part of this table.
-        while above > self.log.transposed_end && lines.len() < MAX_TRANSPOSED_LINES {
+        // Lines that were already read do not belong to this table.
+        while above > self.state.cursors.transposed_end && lines.len() < MAX_TRANSPOSED_LINES {
             let near = above.saturating_sub(MAX_HEADER_BYTES);
             let from = memchr::memrchr(b'\n', &text.as_bytes()[near..above - 1]).map(|n| near + n + 1);
-            self.log.bytes += above - from.unwrap_or(near);
+            self.state.bytes += above - from.unwrap_or(near);
             let Some(from) = from.or((near == 0).then_some(0)) else { break };
             let row = line_at(text, from);
             above = from;
             if is_border(&text[row.0..row.1]) && row.0 < row.1 {
                 continue;
             }
-            match self.filled_cells(row, mark).filter(|cells| cells.len() == count) {
+            match self.filled_cells(row, separator).filter(|cells| cells.len() == count) {
                 Some(cells) => lines.insert(0, cells),
                 None => break,
             }
@@ -46,7 +46,7 @@ impl<R: ColumnRules> Reader<'_, R> {
                 break;
             }
             let border = is_border(&text[row.0..row.1]);
-            let cells = self.filled_cells(row, mark).filter(|cells| cells.len() == count);
+            let cells = self.filled_cells(row, separator).filter(|cells| cells.len() == count);
             end = match (border, cells) {
                 (true, _) => row.1,
                 (false, Some(cells)) => {
@@ -56,7 +56,7 @@ impl<R: ColumnRules> Reader<'_, R> {
                 (false, None) => break,
             };
         }
-        self.log.transposed_end = end;
+        self.state.cursors.transposed_end = end;
         let headers: Vec<Cell> = lines.iter().map(|cells| cells[0]).collect();
         let rules = self.headers(&headers)?;
         // One header alone may be a word of the first column of an ordinary table.
@@ -75,16 +75,16 @@ impl<R: ColumnRules> Reader<'_, R> {
     }
 
     /// Returns the cells of a line, without empty ones at its ends.
-    fn filled_cells(&mut self, line: (usize, usize), mark: &str) -> Option<Vec<Cell>> {
+    fn filled_cells(&mut self, line: (usize, usize), separator: &str) -> Option<Vec<Cell>> {
         if line.1 - line.0 > MAX_HEADER_BYTES {
             return None;
         }
-        self.log.bytes += line.1 - line.0;
-        let (mut cells, end) = self.split(line.0, mark)?;
+        self.state.bytes += line.1 - line.0;
+        let (mut cells, end) = self.split(line.0, separator)?;
         if end != line.1 && end != line.1 + 1 || cells.len() < 2 {
             return None;
         }
-        if FRAMES.contains(&mark) {
+        if FRAMES.contains(&separator) {
             let empty = |c: Option<&Cell>| c.is_some_and(|c| c.0 == c.1);
             if empty(cells.last()) {
                 cells.pop();

@@ -1,9 +1,9 @@
 //! Tables with the type of each column below its header, as R prints them: `<chr>`, `<date>`, `<dbl [1]>`. Texts begin below
-//! their header, numbers end below it, and one blank may separate the columns.
+//! their header, numbers end below it, and one space may separate the columns.
 
 use unicode_width::UnicodeWidthChar;
 
-use super::columns::{Cell, Reading, Rejection, Table};
+use super::columns::{Cell, Layout, Rejection, Table};
 use super::lines::{line_at, lines_below, next_line};
 use super::{ColumnRules, MAX_HEADER_BYTES, Reader};
 
@@ -11,15 +11,15 @@ use super::{ColumnRules, MAX_HEADER_BYTES, Reader};
 const MAX_ALIGNED_ROWS: usize = 20;
 
 /// A line by the columns of a terminal, in which some characters take two.
-struct Columns {
+struct DisplayLine {
     /// Byte offset of each column, and of the end.
     offsets: Vec<usize>,
     blank: Vec<bool>,
 }
 
-impl Columns {
-    fn of(text: &str, (start, end): Cell) -> Columns {
-        let mut out = Columns { offsets: Vec::new(), blank: Vec::new() };
+impl DisplayLine {
+    fn of(text: &str, (start, end): Cell) -> DisplayLine {
+        let mut out = DisplayLine { offsets: Vec::new(), blank: Vec::new() };
         for (n, c) in text[start..end].char_indices() {
             for _ in 0..c.width().unwrap_or(0) {
                 out.offsets.push(start + n);
@@ -55,20 +55,20 @@ impl<R: ColumnRules> Reader<'_, R> {
         if !types.trim_start_matches([' ', '*']).starts_with('<')
             || line.1 - line.0 > MAX_HEADER_BYTES
             || types.len() > MAX_HEADER_BYTES
-            || self.log.rejection(line.0, Reading::Typed).is_some()
+            || self.state.rejection(line.0, Layout::Typed).is_some()
         {
             return None;
         }
         let table = self.typed_rows(line, below);
         if table.is_none() {
-            self.log.reject(line.0, Reading::Typed, Rejection::Rows);
+            self.state.reject(line.0, Layout::Typed, Rejection::Rows);
         }
         table
     }
 
     fn typed_rows(&mut self, line: Cell, below: Cell) -> Option<Table> {
         let text = self.text;
-        self.log.bytes += below.1 - line.0;
+        self.state.bytes += below.1 - line.0;
         let types = spans(text, below, '<', '>')?;
         let headers = spans(text, line, '`', '`')?;
         let is_type = |t: &Cell| text[t.0..t.1].starts_with('<') && text[t.0..t.1].ends_with('>');
@@ -79,34 +79,34 @@ impl<R: ColumnRules> Reader<'_, R> {
         let rules = self.headers(&names)?;
         let rows: Vec<Cell> =
             lines_below(text, below.1).take_while(|row| !text[row.0..row.1].starts_with('#')).collect();
-        let first: Vec<Columns> =
-            rows.iter().take(MAX_ALIGNED_ROWS).map(|row| Columns::of(text, *row)).collect();
-        let (header, kind) = (Columns::of(text, line), Columns::of(text, below));
+        let first: Vec<DisplayLine> =
+            rows.iter().take(MAX_ALIGNED_ROWS).map(|row| DisplayLine::of(text, *row)).collect();
+        let (header, kind) = (DisplayLine::of(text, line), DisplayLine::of(text, below));
         let mut edges = Vec::with_capacity(headers.len());
         for (name, of_type) in headers.iter().zip(&types) {
             let (name, word) = (header.of_span(*name), self.value(*of_type));
-            let holds = match word.starts_with("<ch") || word.starts_with("<fct") || word.starts_with("<fact")
-            {
-                true => Holds::Texts,
-                false => Holds::Other,
-            };
+            let alignment =
+                match word.starts_with("<ch") || word.starts_with("<fct") || word.starts_with("<fact") {
+                    true => ColumnAlignment::Texts,
+                    false => ColumnAlignment::Other,
+                };
             let kind = kind.of_span(*of_type);
             let begins_everywhere =
                 || first.iter().all(|row| !row.is_blank(name.0) && (name.0 == 0 || row.is_blank(name.0 - 1)));
             edges.push(match (name.0 == kind.0, name.1 == kind.1) {
                 (true, false) => Edge::Left(name.0),
-                (false, true) => Edge::Right(name.1, holds),
+                (false, true) => Edge::Right(name.1, alignment),
                 (true, true) if begins_everywhere() => Edge::Left(name.0),
-                (true, true) => Edge::Right(name.1, holds),
+                (true, true) => Edge::Right(name.1, alignment),
                 (false, false) => return None,
             });
         }
         let mut columns = self.columns(&names, &rules, true);
         let mut end = below.1;
         for row in rows {
-            self.log.bytes += row.1 - row.0;
+            self.state.bytes += row.1 - row.0;
             end = row.1;
-            let cells = cells_of(&Columns::of(text, row), &edges);
+            let cells = cells_of(&DisplayLine::of(text, row), &edges);
             if !columns.add_row(|n| cells.get(n).map(|cell| self.content(*cell))) {
                 break;
             }
@@ -120,27 +120,30 @@ impl<R: ColumnRules> Reader<'_, R> {
 #[derive(Debug, Clone, Copy)]
 enum Edge {
     Left(usize),
-    /// The values end here. Texts may have blanks in them.
-    Right(usize, Holds),
+    /// The values end here. Texts may have spaces in them.
+    Right(usize, ColumnAlignment),
 }
 
+/// How the beginning of a value is found in a column whose values end below their header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holds {
+enum ColumnAlignment {
+    /// Texts may contain spaces, so they begin where the column before ends.
     Texts,
+    /// Numbers and dates begin after a space.
     Other,
 }
 
 /// Returns the values of a row.
-fn cells_of(row: &Columns, edges: &[Edge]) -> Vec<Cell> {
+fn cells_of(row: &DisplayLine, edges: &[Edge]) -> Vec<Cell> {
     let after_blank = |end: usize| (0..end).rev().find(|n| row.is_blank(*n)).map_or(0, |n| n + 1);
     // What precedes the first column is the number of the row.
     let first_word = (0..row.blank.len()).find(|n| !row.is_blank(*n)).unwrap_or(0);
     let after_number = (first_word..row.blank.len()).find(|n| row.is_blank(*n)).unwrap_or(first_word);
     let start = |n: usize| match (edges[n], n.checked_sub(1).map(|n| edges[n])) {
         (Edge::Left(start), _) => start,
-        (Edge::Right(end, Holds::Texts), None) => after_number.min(end),
-        (Edge::Right(_, Holds::Texts), Some(Edge::Right(previous, _))) => previous,
-        // A number has no blanks, and begins behind the last one.
+        (Edge::Right(end, ColumnAlignment::Texts), None) => after_number.min(end),
+        (Edge::Right(_, ColumnAlignment::Texts), Some(Edge::Right(previous, _))) => previous,
+        // A number has no spaces, and begins after the last one.
         (Edge::Right(end, _), _) => after_blank(end),
     };
     let starts: Vec<usize> = (0..edges.len()).map(start).collect();
@@ -175,18 +178,7 @@ fn spans(text: &str, (start, end): Cell, open: char, close: char) -> Option<Vec<
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::{Classes, Engine};
-
-    fn found(text: &str) -> Vec<&str> {
-        let mut values: Vec<&str> = Engine::builtin()
-            .unwrap()
-            .scan(text, Classes::SENSITIVE)
-            .iter()
-            .map(|f| &text[f.start..f.end])
-            .collect();
-        values.sort_unstable();
-        values
-    }
+    use super::super::tests::found;
 
     #[test]
     fn the_columns_of_a_tibble_are_those_of_its_types() {
@@ -214,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn generics_in_code_are_no_types_of_columns() {
+    fn generics_in_code_are_not_types_of_columns() {
         for text in [
             "let phone\n<T> where\n600 555 014\n",
             "# A tibble: 1 × 2\n  name  n\n  <chr> <dbl>\n1 maren 4\n",

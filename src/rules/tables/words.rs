@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// The data file.
+/// Name and content of the data file.
 pub(in crate::rules) const FILE: (&str, &str) =
     ("table_words.toml", include_str!("../data/table_words.toml"));
 
@@ -29,7 +29,7 @@ pub(super) struct Words {
     pub value_heads: Set,
 }
 
-/// A set of words that is written with blanks between them.
+/// A set of words that is written with spaces between them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(from = "String")]
 pub(super) struct Set(HashSet<String>);

@@ -27,7 +27,7 @@ use crate::trace::{Confidence, PromptChain, SessionKey, Timestamp, Tokens, Usage
 /// Number of bytes at the beginning of a line that contain the type of a total or of a compaction.
 const TYPE_BYTES: usize = 1024;
 
-/// Largest size of a conversation, in tokens. A larger size in a log is wrong and is replaced by this one.
+/// Maximum size of a conversation, in tokens. A larger size in a log is wrong and is replaced by this one.
 const MAX_CONVERSATION_TOKENS: u64 = 1_000_000_000;
 
 /// Kind of subagent under which reports show compactions.
@@ -54,7 +54,7 @@ struct CompactMetadata {
     pre_tokens: Int,
 }
 
-/// One compaction.
+/// A compaction, with the size of the conversation before it.
 struct Compaction {
     dedupe_key: String,
     at: Option<Timestamp>,

@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use crate::sources::common::files::small_file;
 
-/// Agent id.
 pub(super) const AGENT: &str = "claude";
 
 /// The path of a log and the facts that it implies.
@@ -27,7 +26,7 @@ pub(super) struct LogPath {
     pub parent_log: PathBuf,
 }
 
-/// `agent-<id>.meta.json`.
+/// Metadata of a subagent, from `agent-<id>.meta.json`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Meta {

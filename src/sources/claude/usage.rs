@@ -105,10 +105,10 @@ struct RequestIdentity {
     last_uuid: Option<u64>,
 }
 
-/// Shortest id that can be unique.
+/// Minimum length of an id that can be unique.
 const MIN_UNIQUE_ID_BYTES: usize = 16;
 
-/// Smallest number of different characters in a unique id.
+/// Minimum number of different characters in a unique id.
 const MIN_UNIQUE_ID_CHARS: u32 = 8;
 
 /// Whether an id looks like one that a provider made for a single response.

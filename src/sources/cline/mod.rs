@@ -12,8 +12,9 @@ use crate::sources::common::walk;
 use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::Env;
 
+pub(super) mod extension;
 mod session;
-pub(super) mod task;
+mod task;
 mod tools;
 
 const AGENT: &str = "cline";
@@ -88,7 +89,7 @@ fn is_task(file: &Path) -> bool {
 }
 
 /// Returns the directories in which an extension of VS Code and of its forks keeps its data.
-pub(super) fn extension_storage(env: &Env, xdg: Option<&str>, extension: &str) -> Vec<PathBuf> {
+fn extension_storage(env: &Env, xdg: Option<&str>, extension: &str) -> Vec<PathBuf> {
     let storage = |user: PathBuf| user.join("User/globalStorage").join(extension);
     let configs = [".config", "Library/Application Support", "AppData/Roaming"].map(|d| env.home.join(d));
     let configs = configs.into_iter().chain(xdg.map(PathBuf::from));

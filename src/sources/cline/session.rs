@@ -9,8 +9,8 @@ use crate::sources::cline::AGENT;
 use crate::sources::common::document::whole_json;
 use crate::sources::common::files::small_json;
 use crate::sources::common::json_fields::{
-    block_part, content_parts, count, millis_timestamp, non_empty, non_empty_owned, number_after, text_part,
-    tool_status, usd_to_picousd,
+    block_part, content_parts, count, millis_timestamp, non_empty, non_empty_owned, number_after,
+    picousd_from_f64, text_part, tool_status,
 };
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::{Read, ReadOptions, SourceError};
@@ -162,7 +162,7 @@ fn add_assistant(
     }
     let model = non_empty(&message["modelInfo"]["id"]);
     let id = non_empty(&message["id"]);
-    builder.begin_answer(id.map(str::to_owned), at, model.map(str::to_owned));
+    builder.begin_assistant_message(id.map(str::to_owned), at, model.map(str::to_owned));
     if let Value::String(t) = &message["content"] {
         text_part(t).into_iter().for_each(|p| builder.push_part(at, p));
     }
@@ -174,7 +174,7 @@ fn add_assistant(
             block_part(block).into_iter().for_each(|part| builder.push_part(at, part));
         }
     }
-    builder.close_answer();
+    builder.close_assistant_message();
     push_usage(builder, message, at, position, subagent);
 }
 
@@ -207,7 +207,7 @@ fn push_usage(
     let model = message["modelInfo"]["id"].as_str().unwrap_or_default();
     builder.push_request(LoggedRequest { dedupe_key: key, at, model, tokens, offset: position });
     if let Some(row) = builder.usage.last_mut() {
-        row.reported_picousd = usd_to_picousd(metrics["cost"].as_f64());
+        row.reported_picousd = picousd_from_f64(metrics["cost"].as_f64());
         row.subagent = subagent.then(|| "subagent".to_owned());
     }
 }

@@ -14,7 +14,7 @@ use crate::sources::common::document::whole_json;
 use crate::sources::common::files::{small_file, small_json};
 use crate::sources::common::json_fields::{
     block_part, content_parts, count, media_part, millis_timestamp, non_empty, non_empty_owned, number_after,
-    text_and_media_bytes, text_part, tool_status, usd_to_picousd,
+    picousd_from_f64, text_and_media_bytes, text_part, tool_status,
 };
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::{Read, ReadOptions, SourceError};
@@ -24,15 +24,15 @@ use crate::trace::{Confidence, Origin, Part, SessionKey, Timestamp, Tokens};
 const INPUT_EXCLUDES_CACHE: [&str; 4] = ["anthropic", "bedrock", "vertex", "claude-code"];
 
 /// Files next to `ui_messages.json` that are read with it.
-pub(in crate::sources) const COMPANIONS: [&str; 2] = ["api_conversation_history.json", HISTORY_ITEM];
+pub(super) const COMPANIONS: [&str; 2] = ["api_conversation_history.json", HISTORY_ITEM];
 
 /// The entry of a task in the list of tasks.
 const HISTORY_ITEM: &str = "history_item.json";
 
 /// The log of a task. The other files of the task are next to it.
-pub(in crate::sources) const SCREEN: &str = "ui_messages.json";
+pub(super) const SCREEN: &str = "ui_messages.json";
 
-pub(in crate::sources) fn read(
+pub(super) fn read(
     agent: &'static str,
     file: &Path,
     opts: &ReadOptions,
@@ -85,6 +85,11 @@ struct TaskBuilder {
     events: VecDeque<(Option<Timestamp>, ScreenEvent)>,
     /// Requests from the screen that are not matched with an answer yet.
     requests: VecDeque<ScreenRequest>,
+    /// Requests without an answer in the conversation: the sum of those that were deleted with their messages when a checkpoint
+    /// was restored, and those that condensed the context.
+    unanswered: Vec<ScreenRequest>,
+    /// Provider and model of the last request on the screen.
+    last_model: (String, String),
     /// Ids of the calls of the last answer that have no result yet.
     pending: VecDeque<String>,
     /// Id of a call whose result is the next text.
@@ -132,6 +137,8 @@ impl TaskBuilder {
             id: id.to_owned(),
             events: VecDeque::new(),
             requests: VecDeque::new(),
+            unanswered: Vec::new(),
+            last_model: (String::new(), String::new()),
             pending: VecDeque::new(),
             announced: None,
             directory: None,
@@ -158,14 +165,25 @@ impl TaskBuilder {
                 }
                 self.events.push_back((at, ScreenEvent::Prompt(parts)));
             }
-            ("say", "api_req_started") => {
+            ("say", "api_req_started" | "deleted_api_reqs") => {
                 let figures: Value = serde_json::from_str(words).unwrap_or_default();
                 if figures.get("tokensOut").is_some() {
                     let info = &m["modelInfo"];
                     let name = |v: &Value| v.as_str().unwrap_or_default().to_owned();
                     let (provider, model) = (name(&info["providerId"]), name(&info["modelId"]));
+                    if kind == "deleted_api_reqs" {
+                        self.push_unanswered(at, figures);
+                        return;
+                    }
+                    self.last_model = (provider.clone(), model.clone());
                     self.requests.push_back(ScreenRequest { at, provider, model, figures });
                 }
+            }
+            // Roo Code records what this cost, and not its tokens.
+            ("say", "condense_context")
+                if m["contextCondense"]["cost"].as_f64().is_some_and(|usd| usd > 0.0) =>
+            {
+                self.push_unanswered(at, m["contextCondense"].clone());
             }
             ("ask", "api_req_failed") => {
                 let inner: Value = serde_json::from_str(words).unwrap_or_default();
@@ -174,6 +192,12 @@ impl TaskBuilder {
             }
             _ => {}
         }
+    }
+
+    /// Adds a request without an answer, of the model of the last request.
+    fn push_unanswered(&mut self, at: Option<Timestamp>, figures: Value) {
+        let (provider, model) = self.last_model.clone();
+        self.unanswered.push(ScreenRequest { at, provider, model, figures });
     }
 
     /// Adds the prompts and failures that are not later than an entry of the conversation.
@@ -284,7 +308,7 @@ impl TaskBuilder {
     fn add_assistant(&mut self, entry: &Value, at: Option<Timestamp>, position: u64) {
         let model = non_empty_owned(&entry["modelInfo"]["modelId"])
             .or_else(|| self.models.last().map(|(_, model)| model.clone()));
-        self.builder.begin_answer(None, at, model.clone());
+        self.builder.begin_assistant_message(None, at, model.clone());
         self.pending.clear();
         if let Some(text) = non_empty(&entry["reasoning_content"]) {
             self.builder.push_part(at, Part::Thinking { text: text.to_owned() });
@@ -367,7 +391,7 @@ impl TaskBuilder {
         };
         self.builder.push_request(request);
         if let (Some(shown), Some(row)) = (&shown, self.builder.usage.last_mut()) {
-            row.reported_picousd = usd_to_picousd(shown.figures["cost"].as_f64());
+            row.reported_picousd = picousd_from_f64(shown.figures["cost"].as_f64());
         }
     }
 
@@ -379,33 +403,46 @@ impl TaskBuilder {
         // Older versions record usage only on the screen.
         if self.builder.usage.is_empty() {
             for (position, shown) in (0..).zip(std::mem::take(&mut self.requests)) {
-                let cache = shown.cache_tokens();
-                let tokens = Tokens {
-                    input: uncached_input(count(&shown.figures["tokensIn"]), &shown.provider, cache),
-                    output: count(&shown.figures["tokensOut"]),
-                    cache_read: cache.0,
-                    cache_write_5m: cache.1,
-                    ..Tokens::default()
-                };
-                if tokens.is_zero() {
-                    continue;
-                }
-                let model = non_empty_text(&shown.model).unwrap_or(self.model_at(shown.at)).to_owned();
-                let request = LoggedRequest {
-                    dedupe_key: self.request_key(shown.at, position),
-                    at: shown.at,
-                    model: &model,
-                    tokens,
-                    offset: position,
-                };
-                self.builder.push_request(request);
-                if let Some(row) = self.builder.usage.last_mut() {
-                    row.reported_picousd = usd_to_picousd(shown.figures["cost"].as_f64());
-                    row.confidence = Confidence::Reported;
-                }
+                self.push_shown(&self.request_key(shown.at, position), &shown, position);
             }
         }
+        for (position, shown) in (0..).zip(std::mem::take(&mut self.unanswered)) {
+            self.push_shown(
+                &format!("{}-unanswered", self.request_key(shown.at, position)),
+                &shown,
+                position,
+            );
+        }
         self.builder.finish_into(read);
+    }
+
+    /// Adds the usage of a request from the screen.
+    fn push_shown(&mut self, dedupe_key: &str, shown: &ScreenRequest, position: u64) {
+        let cache = shown.cache_tokens();
+        let tokens = Tokens {
+            input: uncached_input(count(&shown.figures["tokensIn"]), &shown.provider, cache),
+            output: count(&shown.figures["tokensOut"]),
+            cache_read: cache.0,
+            cache_write_5m: cache.1,
+            ..Tokens::default()
+        };
+        let reported = picousd_from_f64(shown.figures["cost"].as_f64());
+        let has_tokens = shown.figures.get("tokensOut").is_some();
+        if tokens.is_zero() && (has_tokens || reported.is_none()) {
+            return;
+        }
+        let model = non_empty_text(&shown.model).unwrap_or(self.model_at(shown.at)).to_owned();
+        self.builder.push_request(LoggedRequest {
+            dedupe_key: dedupe_key.to_owned(),
+            at: shown.at,
+            model: &model,
+            tokens,
+            offset: position,
+        });
+        if let Some(row) = self.builder.usage.last_mut() {
+            row.reported_picousd = reported;
+            row.confidence = if has_tokens { Confidence::Reported } else { Confidence::LowerBound };
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::sources::codex::plan_windows::plan_windows;
 use crate::sources::codex::record::{ContentItem, Payload, RateLimits, Record, ThreadSettings, UsageRecord};
 use crate::sources::codex::usage::{LogPosition, RequestCollector, RolloutHeader, service_tier};
 use crate::sources::codex::{AGENT, RolloutFile};
+use crate::sources::common::json_fields::arguments;
 use crate::sources::common::lenient_serde::{Setting, Text, TextOr};
 use crate::sources::common::line_reader::{Line, LineResult, parse};
 use crate::sources::common::read::{Read, UsageRead};
@@ -18,8 +19,14 @@ use crate::trace::{
 };
 
 /// Beginnings of user messages that Codex writes itself.
-const INJECTED: [&str; 5] = [
+const INJECTED: [&str; 11] = [
     "<environment_context>",
+    "<codex_internal_context",
+    "<goal_context>",
+    "<skill>",
+    "<INSTRUCTIONS>",
+    "<recommended_plugins>",
+    "<user_shell_command>",
     "<user_instructions>",
     "# AGENTS.md",
     "<turn_aborted>",
@@ -269,6 +276,7 @@ impl Builder {
     fn read_turn_context(&mut self, model: &Text<'_>, cwd: &Text<'_>, tier: &Setting<'_>) {
         self.boundary.advance(self.now);
         self.model = model.owned().or_else(|| self.model.take());
+        self.usage.name_earlier(self.model.as_deref());
         self.set_service_tier(tier);
         self.session.work_in(cwd.some());
     }
@@ -278,6 +286,7 @@ impl Builder {
         let Some(settings) = settings else { return };
         // A new model is used from the next turn on, whose `turn_context` names it.
         self.model = self.model.take().or_else(|| settings.model.owned());
+        self.usage.name_earlier(self.model.as_deref());
         self.session.work_in(settings.cwd.some());
         self.set_service_tier(&settings.service_tier);
     }
@@ -390,7 +399,7 @@ impl Builder {
                 if !parts.is_empty() {
                     // A response begins with its reasoning, so earlier items belong to the previous response.
                     self.open = None;
-                    let index = self.open_answer(None);
+                    let index = self.open_assistant_message(None);
                     self.extend(index, parts);
                 }
             }
@@ -416,7 +425,7 @@ impl Builder {
                 if self.open.and_then(|i| self.session.messages.get(i)).is_some_and(has_content) {
                     self.open = None;
                 }
-                let index = self.open_answer(id);
+                let index = self.open_assistant_message(id);
                 self.extend(index, parts);
             }
             "user" => {
@@ -452,7 +461,7 @@ impl Builder {
     }
 
     /// Returns the index of the message of the current response; begins one if none is open.
-    fn open_answer(&mut self, id: Option<String>) -> usize {
+    fn open_assistant_message(&mut self, id: Option<String>) -> usize {
         if let Some(index) = self.open {
             if let Some(message) = self.session.messages.get_mut(index) {
                 message.id = message.id.take().or(id);
@@ -482,11 +491,11 @@ impl Builder {
             return;
         }
         let input = match (payload.arguments.some(), payload.input.some()) {
-            (Some(json), _) => serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned())),
+            (Some(json), _) => arguments(json),
             (None, Some(text)) => Value::String(text.to_owned()),
             _ => payload.action,
         };
-        let index = self.open_answer(None);
+        let index = self.open_assistant_message(None);
         if let Some(message) = self.session.messages.get(index) {
             self.calls.insert(id.clone(), (index, message.parts.len()));
         }

@@ -135,9 +135,19 @@ pub(super) struct RequestCollector {
     attribution: ToolAttribution,
     /// Tools called since the last request.
     called: Vec<String>,
+    /// Number of requests at the beginning of the log before any record with a model.
+    nameless: usize,
 }
 
 impl RequestCollector {
+    /// Gives this model to the requests before the first record with a model.
+    pub(super) fn name_earlier(&mut self, model: Option<&str>) {
+        let Some(model) = model else { return };
+        for r in self.rows.iter_mut().take(std::mem::take(&mut self.nameless)) {
+            r.row.model = model.to_owned();
+        }
+    }
+
     /// Adds a tool call of the current answer.
     pub(super) fn add_call(&mut self, tool: &str) {
         self.called.push(tool.to_owned());
@@ -145,6 +155,7 @@ impl RequestCollector {
 
     fn push(&mut self, key_end: Option<String>, author: RequestAuthor, mut row: UsageRow) {
         self.attribution.attribute(&mut row, std::mem::take(&mut self.called));
+        self.nameless += usize::from(row.model.is_empty());
         self.rows.push(CollectedRow { key_end, author, row });
     }
 
@@ -227,6 +238,9 @@ impl RequestCollector {
                 // It is ignored if another file has a row with the same key.
                 row.copied = is_fork && author != RequestAuthor::ThisThread;
                 row.session = session.clone();
+                if row.model.is_empty() {
+                    "unknown".clone_into(&mut row.model);
+                }
                 row.subagent = header.subagent.map(str::to_owned);
                 row.provider = header.provider.map(str::to_owned);
                 row
@@ -295,6 +309,38 @@ mod tests {
         assert_eq!(service_tier("priority").as_deref(), Some("priority"));
         assert_eq!(service_tier("flex").as_deref(), Some("flex"));
         assert_eq!((service_tier("default"), service_tier("auto")), (None, None));
+    }
+
+    #[test]
+    fn requests_before_the_first_record_with_a_model_get_that_model() {
+        let requests = |named: Option<&str>| {
+            let mut collector = RequestCollector::default();
+            for (total, model) in [(100, ""), (300, ""), (600, named.unwrap_or_default())] {
+                if !model.is_empty() {
+                    collector.name_earlier(Some(model));
+                }
+                let at = LogPosition {
+                    at: Timestamp(1),
+                    model,
+                    service_tier: None,
+                    offset: 0,
+                    author: RequestAuthor::ThisThread,
+                    continues: false,
+                };
+                let counts = format!(r#"{{"total_token_usage":{{"input_tokens":{total}}}}}"#);
+                collector.add_running_total(&serde_json::from_str(&counts).unwrap(), &at);
+            }
+            collector.name_earlier(named.or(Some("later")));
+            collector
+        };
+        let models = |collector: RequestCollector| {
+            let header = RolloutHeader { subagent: None, provider: None, later_part: None };
+            let rows = collector.finish(&SessionKey::new(AGENT, "t"), "t", &header);
+            rows.into_iter().map(|row| row.model).collect::<Vec<_>>()
+        };
+        assert_eq!(models(requests(Some("gpt-5.2"))), ["gpt-5.2"; 3]);
+        assert_eq!(models(requests(None)), ["later"; 3]);
+        assert_eq!(models(RequestCollector::default()), [""; 0]);
     }
 
     #[test]

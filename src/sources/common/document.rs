@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::sources::SourceError;
 use crate::sources::common::files::open_log;
+use crate::sources::common::long_numbers;
 use crate::sources::common::read::{Read, ReadOptions};
 
 /// Reads a whole JSON file. Returns `null` for one that cannot be used, and counts it in `read`.
@@ -24,7 +25,8 @@ pub(crate) fn whole_json(path: &Path, opts: &ReadOptions, read: &mut Read) -> Re
     read.bytes_read += bytes.len() as u64;
     let text = String::from_utf8_lossy(&bytes);
     read.repaired_lines += u64::from(matches!(text, Cow::Owned(_)));
-    match serde_json::from_str(&text) {
+    let quoted = long_numbers::quoted(&text);
+    match serde_json::from_str(quoted.as_deref().unwrap_or(&text)) {
         Ok(value) => return Ok(value),
         // The file is empty, or the agent is still writing it.
         Err(e) if e.is_eof() => read.truncated_tail |= !bytes.is_empty(),

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// Largest metadata file that is read next to a log, in bytes.
+/// Maximum size of a metadata file that is read next to a log, in bytes.
 const MAX_METADATA_BYTES: u64 = 1 << 20;
 
 /// Why a file could not be read at all.

@@ -2,10 +2,17 @@
 
 use serde_json::Value;
 
+use crate::sources::common::long_numbers;
 use crate::trace::{Part, Timestamp, ToolStatus};
 
+/// Returns the arguments of a tool call that the log contains as JSON text, or the text if it is none.
+pub(crate) fn arguments(json: &str) -> Value {
+    let quoted = long_numbers::quoted(json);
+    serde_json::from_str(quoted.as_deref().unwrap_or(json)).unwrap_or_else(|_| Value::from(json))
+}
+
 /// Converts US dollars to pico-USD. Returns `None` for zero, because agents write zero when they know no price.
-pub(crate) fn usd_to_picousd(usd: Option<f64>) -> Option<i64> {
+pub(crate) fn picousd_from_f64(usd: Option<f64>) -> Option<i64> {
     let usd = usd.filter(|usd| *usd > 0.0 && *usd < 1e6)?;
     #[expect(clippy::cast_possible_truncation, reason = "below 1e18 by the line above")]
     Some((usd * 1e12).round() as i64)
@@ -32,6 +39,14 @@ pub(crate) fn non_empty(value: &Value) -> Option<&str> {
 /// Returns an owned copy of [`non_empty`].
 pub(crate) fn non_empty_owned(value: &Value) -> Option<String> {
     non_empty(value).map(str::to_owned)
+}
+
+/// Returns the path that a text names, which may be a `file://` address.
+pub(crate) fn local_path(text: &str) -> String {
+    match text.strip_prefix("file://") {
+        Some(path) => percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned(),
+        None => text.to_owned(),
+    }
 }
 
 /// Returns a text part unless the text is blank.
@@ -140,6 +155,6 @@ mod tests {
 
     #[test]
     fn a_cost_of_zero_is_unknown() {
-        assert_eq!((usd_to_picousd(Some(0.0)), usd_to_picousd(Some(1e-6))), (None, Some(1_000_000)));
+        assert_eq!((picousd_from_f64(Some(0.0)), picousd_from_f64(Some(1e-6))), (None, Some(1_000_000)));
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::sources::common::files::SourceError;
 use crate::sources::common::lenient_serde::Obj;
+use crate::sources::common::long_numbers;
 use crate::sources::common::read::{Read, ReadOptions};
 use crate::sources::common::spliced_line::{self, Piece};
 
@@ -375,7 +376,20 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(
 ) -> Result<(T, bool), String> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     // Validating UTF-8 once per line is cheaper than once per text in it, which `from_slice` does.
-    let read = match std::str::from_utf8(bytes) {
+    let text = std::str::from_utf8(bytes);
+    if let Some(quoted) = text.ok().and_then(long_numbers::quoted) {
+        *scratch = quoted;
+        return match serde_json::from_str::<Obj<T>>(scratch) {
+            Ok(Obj(Some(record))) => Ok((record, false)),
+            // The record has such a number where a number must be.
+            _ => match serde_json::from_slice::<Obj<T>>(bytes) {
+                Ok(Obj(Some(record))) => Ok((record, false)),
+                Ok(Obj(None)) => Err("not a JSON object".to_owned()),
+                Err(error) => Err(format!("broken JSON at column {}", error.column())),
+            },
+        };
+    }
+    let read = match text {
         Ok(text) => serde_json::from_str::<Obj<T>>(text),
         Err(_) => serde_json::from_slice::<Obj<T>>(bytes),
     };

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::sources::common::files::{SourceError, open_log};
-use crate::sources::common::json_fields::usd_to_picousd;
+use crate::sources::common::json_fields::picousd_from_f64;
 use crate::sources::common::lenient_serde::{Flag, Float, Int, List, Obj, Size, Text, TextOr};
 use crate::sources::common::line_reader::{
     Line, LineFilter, LineResult, TailLine, each_line, filter_lines, parse,
@@ -71,6 +71,10 @@ struct Body<'a, C = TextOr<'a, Block<'a>>> {
     tool_name: Text<'a>,
     details: Obj<Details<'a>>,
     is_error: Flag,
+    /// A command that a person typed into Pi, and what it printed.
+    command: Text<'a>,
+    output: Text<'a>,
+    exit_code: Int,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,6 +99,22 @@ struct Details<'a> {
     #[serde(borrow)]
     status: Text<'a>,
     exit_code: Int,
+    /// The session that the tool started, if it has a log of its own.
+    session_file: Text<'a>,
+    session_path: Text<'a>,
+    session_id: Text<'a>,
+    child_session_key: Text<'a>,
+    /// The runs of several subagents.
+    results: List<Details<'a>>,
+}
+
+impl Details<'_> {
+    /// Whether a session that the tool started has a log of its own.
+    fn names_session(&self) -> bool {
+        let names = [&self.session_file, &self.session_path, &self.session_id, &self.child_session_key];
+        names.into_iter().any(|name| name.some().is_some())
+            || self.results.0.iter().any(Details::names_session)
+    }
 }
 
 /// Kind of a subagent, which transcripts do not name.
@@ -138,7 +158,7 @@ impl Usage {
     }
 
     fn picousd(&self) -> Option<i64> {
-        usd_to_picousd(self.cost.0.as_ref()?.total.0)
+        picousd_from_f64(self.cost.0.as_ref()?.total.0)
     }
 }
 
@@ -169,6 +189,15 @@ struct LoggedAnswer<'r, 'a, C> {
     at: Option<Timestamp>,
     body: &'r Body<'a, C>,
     offset: u64,
+}
+
+/// The usage of requests without an answer in the log.
+struct LoggedUsage<'r, 'a> {
+    usage: &'r Usage,
+    model: &'r Text<'a>,
+    provider: &'r Text<'a>,
+    /// What made the requests.
+    by: &'static str,
 }
 
 impl TranscriptBuilder {
@@ -214,6 +243,7 @@ impl TranscriptBuilder {
             self.push_request(&answer, called);
         }
         self.push_summary_request(&entry, at, offset);
+        self.push_request_of_tool(&entry, at, offset);
         if !self.is_new(entry.kind.str(), &entry.id) {
             return Ok(repaired);
         }
@@ -288,6 +318,12 @@ impl TranscriptBuilder {
                 self.push_unlogged_call(&body, at);
                 self.add_result(&body, content);
             }
+            "bashExecution" => {
+                let exit = body.exit_code.0.filter(|code| *code != 0);
+                let status = exit.map_or(String::new(), |code| format!("\n(exit code {code})"));
+                let text = format!("$ {}\n{}{status}", body.command.str(), body.output.str().trim_end());
+                self.push_user(&entry.id, Origin::Injected, at, vec![Part::Text { text }]);
+            }
             // Messages of hooks and extensions.
             _ => self.push_user(&entry.id, Origin::Injected, at, parts(content)),
         }
@@ -338,10 +374,37 @@ impl TranscriptBuilder {
         if !matches!(entry.kind.str(), "compaction" | "branch_summary") {
             return;
         }
-        let Some(usage) = entry.usage.0.as_ref().filter(|u| !u.tokens().is_zero()) else { return };
+        let Some(usage) = &entry.usage.0 else { return };
+        let logged = LoggedUsage { usage, model: &entry.model, provider: &entry.provider, by: "compaction" };
+        self.push_logged_usage(entry, &logged, at, offset);
+    }
+
+    /// Adds the requests that a tool made, if its result says what they used. Those of a subagent with a log of its own are in
+    /// that log.
+    fn push_request_of_tool<C>(&mut self, entry: &Entry<'_, C>, at: Option<Timestamp>, offset: u64) {
+        let body = entry.message.0.as_ref().filter(|body| body.role.str() == "toolResult");
+        let Some((body, usage)) = body.and_then(|body| Some((body, body.usage.0.as_ref()?))) else { return };
+        if entry.kind.str() != "message" || body.details.0.as_ref().is_some_and(Details::names_session) {
+            return;
+        }
+        let logged = LoggedUsage { usage, model: &body.model, provider: &body.provider, by: SUBAGENT };
+        self.push_logged_usage(entry, &logged, at, offset);
+    }
+
+    fn push_logged_usage<C>(
+        &mut self,
+        entry: &Entry<'_, C>,
+        logged: &LoggedUsage<'_, '_>,
+        at: Option<Timestamp>,
+        offset: u64,
+    ) {
+        let &LoggedUsage { usage, model, provider, by } = logged;
+        if usage.tokens().is_zero() {
+            return;
+        }
         let last = self.usage.last();
-        let model = entry.model.owned().or_else(|| last.map(|row| row.model.clone()));
-        let provider = entry.provider.owned().or_else(|| last.and_then(|row| row.provider.clone()));
+        let model = model.owned().or_else(|| last.map(|row| row.model.clone()));
+        let provider = provider.owned().or_else(|| last.and_then(|row| row.provider.clone()));
         let dedupe_key = format!("{}:{}@{}", self.agent, entry.id.str(), entry.timestamp.str());
         if !self.seen_requests.insert(dedupe_key.clone()) {
             return;
@@ -355,7 +418,7 @@ impl TranscriptBuilder {
             provider,
             tokens: usage.tokens(),
             reported_picousd: usage.picousd(),
-            subagent: Some("compaction".to_owned()),
+            subagent: Some(by.to_owned()),
             offset,
             copied: self.forked_at.is_some_and(|fork| at.is_some_and(|at| at < fork)),
             ..UsageRow::default()
@@ -601,6 +664,7 @@ impl LineFilter for TranscriptUsageReader {
             self.builder.push_request(&answer, called);
         } else {
             self.builder.push_summary_request(&entry, at, line.offset);
+            self.builder.push_request_of_tool(&entry, at, line.offset);
         }
         true
     }
@@ -675,6 +739,53 @@ mod tests {
         let rows: Vec<_> = read.usage.iter().map(|r| (r.model.as_str(), r.tokens.prompt())).collect();
         assert_eq!(rows, [("claude-opus-5", 10), ("claude-opus-5", 907), ("other", 5)]);
         assert_eq!(read.usage[1].reported_picousd, Some(250_000_000_000));
+    }
+
+    #[test]
+    fn the_usage_of_a_tool_counts_unless_the_subagent_has_a_log_of_its_own() {
+        let result = |id: &str, details: &str| {
+            format!(
+                r#"{{"type":"message","id":"{id}","timestamp":"2026-11-21T13:48:03.000Z","message":{{"role":"toolResult","toolCallId":"t","content":[],"usage":{{"input":400,"output":20,"cost":{{"total":0.5}}}},"details":{details}}}}}"#
+            )
+        };
+        let answer = r#"{"type":"message","id":"a","timestamp":"2026-11-21T13:48:01.000Z","message":{"role":"assistant","provider":"anthropic","model":"claude-opus-5","content":[{"type":"text","text":"hi"}],"usage":{"input":10,"output":2}}}"#;
+        let log = [
+            r#"{"type":"session","version":3,"id":"s","timestamp":"2026-11-21T13:48:00.000Z","cwd":"/w"}"#
+                .to_owned(),
+            answer.to_owned(),
+            result("b", "{}"),
+            result("c", r#"{"sessionFile":"/w/child.jsonl"}"#),
+            result("d", r#"{"results":[{"sessionId":"x"}]}"#),
+            result("b", "{}"),
+        ];
+        let (mut whole, mut usage) = (
+            TranscriptBuilder::new("pi", "s"),
+            TranscriptUsageReader { builder: TranscriptBuilder::new("pi", "s") },
+        );
+        for (n, text) in log.iter().enumerate() {
+            let offset = n as u64;
+            let line = Line { number: 1, offset, bytes: text.as_bytes(), ended: true, too_long: false };
+            assert!(whole.read_line(&line, &mut String::new()).is_ok());
+            assert!(usage.read_line(&line, &mut String::new()));
+        }
+        let mut read = Read::default();
+        whole.finish_into(&mut read);
+        assert_eq!(read.usage, usage.builder.usage);
+        let rows: Vec<_> =
+            read.usage.iter().map(|r| (r.tokens.input, r.reported_picousd, r.subagent.as_deref())).collect();
+        assert_eq!(rows, [(10, None, None), (400, Some(500_000_000_000), Some(SUBAGENT))]);
+        assert_eq!(read.usage[1].model, "claude-opus-5");
+    }
+
+    #[test]
+    fn a_typed_command_and_its_output_are_in_the_session() {
+        let text = r#"{"type":"message","id":"a","timestamp":"2026-11-21T13:48:00.000Z","message":{"role":"bashExecution","command":"make paint","output":"no brush\n","exitCode":2}}"#;
+        let mut builder = TranscriptBuilder::new("pi", "s");
+        let line = Line { number: 1, offset: 0, bytes: text.as_bytes(), ended: true, too_long: false };
+        assert!(builder.read_line(&line, &mut String::new()).is_ok());
+        let message = &builder.session.messages[0];
+        assert_eq!((message.role, message.origin), (Role::User, Origin::Injected));
+        assert_eq!(message.parts, [Part::Text { text: "$ make paint\nno brush\n(exit code 2)".into() }]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
+
 use crate::trace::{Confidence, PlanWindow, Session, SessionFacts, UsageRow};
 
 /// Default of the longest line that is read: 64 MiB.
@@ -16,11 +18,28 @@ pub struct ReadOptions {
     pub scratch: Option<PathBuf>,
     /// Working directories known from other logs, for agents that record only a hash of the directory.
     pub known_dirs: Vec<String>,
+    /// Time zone of the machine, for agents that record local times.
+    pub zone: TimeZone,
+    /// The projects whose sessions are in a data directory, for databases that do not name them.
+    pub data_projects: Vec<DataProject>,
+}
+
+/// A data directory of an agent, and a project whose sessions are in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataProject {
+    pub data: PathBuf,
+    pub project: String,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        ReadOptions { line_limit: DEFAULT_LINE_LIMIT, scratch: None, known_dirs: Vec::new() }
+        ReadOptions {
+            line_limit: DEFAULT_LINE_LIMIT,
+            scratch: None,
+            known_dirs: Vec::new(),
+            zone: TimeZone::UTC,
+            data_projects: Vec::new(),
+        }
     }
 }
 

@@ -60,15 +60,20 @@ impl SessionBuilder {
         at: Option<Timestamp>,
         parts: Vec<Part>,
     ) {
-        self.close_answer();
+        self.close_assistant_message();
         if !parts.is_empty() {
             self.session.messages.push(Message { id, role: Role::User, origin, at, model: None, parts });
         }
     }
 
     /// Begins an assistant message. It is dropped when it is closed without any part.
-    pub(crate) fn begin_answer(&mut self, id: Option<String>, at: Option<Timestamp>, model: Option<String>) {
-        self.close_answer();
+    pub(crate) fn begin_assistant_message(
+        &mut self,
+        id: Option<String>,
+        at: Option<Timestamp>,
+        model: Option<String>,
+    ) {
+        self.close_assistant_message();
         self.open = Some(self.session.messages.len());
         let parts = Vec::new();
         let origin = Origin::Model;
@@ -76,11 +81,11 @@ impl SessionBuilder {
     }
 
     /// Returns the open assistant message; begins one if none is open.
-    pub(crate) fn open_answer(&mut self, at: Option<Timestamp>) -> &mut Message {
+    pub(crate) fn open_assistant_message(&mut self, at: Option<Timestamp>) -> &mut Message {
         let index = match self.open {
             Some(index) if index < self.session.messages.len() => index,
             _ => {
-                self.begin_answer(None, at, None);
+                self.begin_assistant_message(None, at, None);
                 self.session.messages.len() - 1
             }
         };
@@ -88,7 +93,7 @@ impl SessionBuilder {
     }
 
     /// Closes the open assistant message.
-    pub(crate) fn close_answer(&mut self) {
+    pub(crate) fn close_assistant_message(&mut self) {
         if let Some(index) = self.open.take()
             && self.session.messages.len() == index + 1
             && self.session.messages[index].parts.is_empty()
@@ -99,7 +104,7 @@ impl SessionBuilder {
 
     /// Adds a message that the agent wrote in the place of an answer, for example an error.
     pub(crate) fn push_notice(&mut self, at: Option<Timestamp>, model: Option<String>, text: &str) {
-        self.close_answer();
+        self.close_assistant_message();
         let parts = text_part(text).into_iter().collect();
         let (role, origin) = (Role::Assistant, Origin::Injected);
         self.session.messages.push(Message { id: None, role, origin, at, model, parts });
@@ -107,7 +112,7 @@ impl SessionBuilder {
 
     /// Adds a part to the open assistant message.
     pub(crate) fn push_part(&mut self, at: Option<Timestamp>, part: Part) {
-        self.open_answer(at).parts.push(part);
+        self.open_assistant_message(at).parts.push(part);
     }
 
     /// Adds a tool call to the open assistant message. A call with an id that was added before is ignored.
@@ -116,7 +121,7 @@ impl SessionBuilder {
             return;
         }
         self.called.push(name.to_owned());
-        let message = self.open_answer(at);
+        let message = self.open_assistant_message(at);
         let part = message.parts.len();
         let call = ToolCall { id: id.to_owned(), name: name.to_owned(), input, ..ToolCall::default() };
         message.parts.push(Part::Tool(call));
@@ -155,7 +160,7 @@ impl SessionBuilder {
 
     /// Adds the session and its usage to `read`. A session without messages is left out.
     pub(crate) fn finish_into(mut self, read: &mut Read) {
-        self.close_answer();
+        self.close_assistant_message();
         read.usage.append(&mut self.usage);
         read.add_session(self.session);
     }
@@ -185,9 +190,9 @@ mod tests {
     #[test]
     fn an_answer_without_parts_is_dropped_and_a_call_is_found_by_its_id() {
         let mut builder = SessionBuilder::new("a", "s");
-        builder.begin_answer(None, None, Some("m".to_owned()));
+        builder.begin_assistant_message(None, None, Some("m".to_owned()));
         builder.push_user(None, Origin::Human, Some(Timestamp(9)), content_parts(&json!("hi")));
-        builder.begin_answer(None, None, Some("m".to_owned()));
+        builder.begin_assistant_message(None, None, Some("m".to_owned()));
         builder.push_call(None, "1", "Bash", json!({}));
         builder.push_call(None, "1", "Bash", json!({}));
         builder.call_mut("1").unwrap().status = tool_status(false, Some(3));

@@ -81,7 +81,7 @@ pub(crate) fn is_single(line: &[u8]) -> bool {
 /// Finds the record that begins after the broken one at `from`. `error` is the position at which parsing failed; `None`
 /// if the bytes end before the object does.
 ///
-/// A cut inside a text makes the text end at the first quote of the next record, so that the error is right behind the
+/// A cut inside a text makes the text end at the first quote of the next record, so that the error is right after the
 /// beginning of that record. Any other object can be a part of the cut record, and counts only if it begins like it.
 fn next_record(line: &[u8], from: usize, error: Option<usize>, budget: &mut usize) -> Option<usize> {
     let is_record = |start: usize, budget: &mut usize| {
@@ -108,7 +108,7 @@ fn next_record(line: &[u8], from: usize, error: Option<usize>, budget: &mut usiz
     let mut after = from + 1;
     if let Some(error) = error {
         let before = line.get(after..(error + 2).min(line.len())).unwrap_or_default();
-        // A record behind a colon or a comma is a valid part of the cut one, so that the error can be further behind.
+        // A record after a colon or a comma is a valid part of the cut one, so that the error can be further on.
         for start in memchr::memchr_iter(b'{', before).map(|n| after + n) {
             let like = first_key(&line[start..]).is_some_and(|key| begins_like.contains(&key));
             if like && is_record(start, budget) {

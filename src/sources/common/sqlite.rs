@@ -83,7 +83,7 @@ pub(crate) fn has_column(conn: &Connection, table: &str, name: &str) -> bool {
         .unwrap_or(false)
 }
 
-/// Returns a query for columns of a table. NULL stands for a column that the agent's version does not have.
+/// Returns a query for columns of a table. Columns that the agent's version does not have are NULL.
 pub(crate) fn select(conn: &Connection, table: &str, columns: &[&str], rest: &str) -> String {
     let known = columns.iter().map(|column| if has_column(conn, table, column) { *column } else { "NULL" });
     let columns: Vec<&str> = known.collect();

@@ -37,7 +37,8 @@ pub(crate) fn existing_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Vec<Path
     existing
 }
 
-/// Most files and directories other than logs that are looked at behind one link. A link may lead to a whole disk.
+/// Maximum number of files and directories other than logs that are looked at behind one link. A link may lead to a whole
+/// disk.
 const MAX_LINKED_ENTRIES: usize = 20_000;
 
 /// Reports every regular file below `root` if `is_log` accepts its path relative to `root`.
@@ -105,7 +106,7 @@ impl Walk<'_> {
         path.canonicalize().map_or(true, |path| self.seen.insert(path))
     }
 
-    /// Searches a directory and returns the links in it. `others` is how many files that are no logs may be looked at.
+    /// Searches a directory and returns the links in it. `others` is how many files that are not logs may be looked at.
     fn directory(&mut self, dir: &Path, mut others: Option<usize>) -> Vec<PathBuf> {
         let mut links = Vec::new();
         let depth = dir.strip_prefix(self.root).map_or(0, |relative| relative.components().count());

@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 
 use crate::sources::common::files::open_log;
 
-/// Largest project list that is read, in bytes.
+/// Maximum size of a project list that is read, in bytes.
 const MAX_LIST_BYTES: u64 = 4 << 20;
 
 /// Number of paths in the log's text that are compared with the hash. Bounds the time for a hostile log.
 const MAX_HASHED_PATHS: usize = 1 << 14;
 
-/// Longest path that is compared with the hash, in bytes.
+/// Maximum length of a path that is compared with the hash, in bytes.
 const MAX_PATH_BYTES: usize = 512;
 
 /// Receives a text. Returns true when it needs no more texts.

@@ -42,9 +42,9 @@ pub(super) fn add_message(
             builder.push_user(message.id, origin, at, parts);
         }
         "assistant" => {
-            builder.begin_answer(message.id, at, model.map(str::to_owned));
+            builder.begin_assistant_message(message.id, at, model.map(str::to_owned));
             if is_hidden {
-                builder.open_answer(at).origin = Origin::Injected;
+                builder.open_assistant_message(at).origin = Origin::Injected;
             }
             for block in blocks {
                 match block["type"].as_str().unwrap_or_default() {
@@ -54,7 +54,7 @@ pub(super) fn add_message(
                     _ => part(block).into_iter().for_each(|part| builder.push_part(at, part)),
                 }
             }
-            builder.close_answer();
+            builder.close_assistant_message();
         }
         _ => {}
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 use rusqlite::{Connection, Row};
 use serde_json::Value;
 
-use crate::sources::common::json_fields::{non_empty_owned, usd_to_picousd};
+use crate::sources::common::database::{each_session, finished};
+use crate::sources::common::json_fields::{non_empty_owned, picousd_from_f64};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::sqlite::{self, count, instant, number, text};
 use crate::sources::goose::AGENT;
@@ -16,18 +17,13 @@ use crate::trace::{Confidence, SessionKey, Timestamp, Tokens};
 
 /// Calls `each` for every session in the database.
 pub(super) fn read(file: &Path, opts: &ReadOptions, each: &mut dyn FnMut(Read)) -> Result<(), SourceError> {
-    let snapshot = sqlite::open(file, opts)?;
-    let fail = |e: rusqlite::Error| sqlite::error(file, &e);
-    let mut bytes = snapshot.bytes;
-    for record in session_records(&snapshot.conn).map_err(fail)? {
-        let mut read = Read { bytes_read: std::mem::take(&mut bytes), ..Read::default() };
-        let mut builder = begin_session(&record);
-        read_messages(&snapshot.conn, &record, opts, &mut builder, &mut read).map_err(fail)?;
-        read_usage(&snapshot.conn, &record, &mut builder).map_err(fail)?;
-        builder.finish_into(&mut read);
-        each(read);
-    }
-    Ok(())
+    let session = |conn: &Connection, record: &SessionRecord, read: &mut Read| {
+        let mut builder = begin_session(record);
+        read_messages(conn, record, opts, &mut builder, read)?;
+        read_usage(conn, record, &mut builder)?;
+        Ok(Some(builder))
+    };
+    each_session(file, opts, session_records, session, &mut finished(each))
 }
 
 /// A row of the table `sessions`.
@@ -77,7 +73,7 @@ fn session_records(conn: &Connection) -> rusqlite::Result<Vec<SessionRecord>> {
             created: utc(r, 8),
             updated: utc(r, 9),
             totals: tokens(count(r, 10), count(r, 11), count(r, 12), count(r, 13)),
-            cost: usd_to_picousd(number(r, 14)),
+            cost: picousd_from_f64(number(r, 14)),
         })
     })?;
     rows.collect()
@@ -185,7 +181,7 @@ fn read_usage(
                 None | Some("provider_reported") => Confidence::Exact,
                 Some(_) => Confidence::Estimated,
             };
-            let cost = usd_to_picousd(number(row, 7));
+            let cost = picousd_from_f64(number(row, 7));
             push(request, cost, if cost.is_some() { confidence } else { Confidence::Exact });
         }
     }

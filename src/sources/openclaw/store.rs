@@ -3,13 +3,13 @@
 //! Events are stored as JSON or, in later schemas, as zstd frames, and archived transcripts as blobs. An archive that
 //! was moved into a separate file is reported as left out.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::sources::common::pi_transcript::TranscriptBuilder;
 use crate::sources::common::sqlite::{self, Snapshot};
+use crate::sources::common::zstd_frame::decompress;
 use crate::sources::openclaw::AGENT;
 use crate::sources::{Read, ReadOptions, SourceError};
 use crate::trace::SessionKey;
@@ -247,15 +247,6 @@ fn bytes(r: &rusqlite::Row<'_>, i: usize) -> Vec<u8> {
 
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|b| *b == b'\n').filter(|l| !l.iter().all(u8::is_ascii_whitespace))
-}
-
-/// Decompresses a zstd frame; stops after `limit` bytes.
-fn decompress(frame: &[u8], limit: usize) -> Result<Vec<u8>, &'static str> {
-    let broken = "a compressed event cannot be decompressed";
-    let mut out = Vec::new();
-    let decoder = zstd::stream::read::Decoder::new(frame).map_err(|_| broken)?;
-    decoder.take(limit as u64 + 1).read_to_end(&mut out).map_err(|_| broken)?;
-    if out.is_empty() { Err(broken) } else { Ok(out) }
 }
 
 #[cfg(test)]

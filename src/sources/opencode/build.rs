@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::sources::common::json_fields::{
-    count, media_part, millis_timestamp, non_empty, non_empty_owned, text_part, tool_status, usd_to_picousd,
+    count, media_part, millis_timestamp, non_empty, non_empty_owned, picousd_from_f64, text_part, tool_status,
 };
 use crate::sources::common::lenient_serde::Text;
 use crate::sources::common::line_reader::parse;
@@ -55,7 +55,7 @@ pub(super) struct SessionRecord {
     pub id: String,
     pub parent: Option<String>,
     pub directory: Option<String>,
-    /// The repository of the session's project. The project of sessions outside of a repository has the root directory.
+    /// The repository of the session's project. The project of sessions outside a repository has the root directory.
     pub repository: Option<String>,
     pub title: Option<String>,
     pub version: Option<String>,
@@ -85,7 +85,6 @@ impl SessionRecord {
     }
 }
 
-/// Adds a message.
 pub(super) fn add_message(builder: &mut SessionBuilder, message: StoredMessage, offset: u64) {
     let data = &message.data;
     let at = millis_timestamp(&data["time"]["created"]);
@@ -141,9 +140,9 @@ fn add_assistant(builder: &mut SessionBuilder, message: StoredMessage, at: Optio
     let data = &message.data;
     let model = data["modelID"].as_str().unwrap_or_default();
     builder.session.work_in(non_empty(&data["path"]["cwd"]));
-    builder.begin_answer(Some(message.id.clone()), at, non_empty_owned(&data["modelID"]));
+    builder.begin_assistant_message(Some(message.id.clone()), at, non_empty_owned(&data["modelID"]));
     if data["summary"].as_bool().unwrap_or(false) {
-        builder.open_answer(at).origin = Origin::Compaction;
+        builder.open_assistant_message(at).origin = Origin::Compaction;
     }
     for part in &message.parts {
         match part["type"].as_str().unwrap_or_default() {
@@ -161,7 +160,7 @@ fn add_assistant(builder: &mut SessionBuilder, message: StoredMessage, at: Optio
         }
     }
     push_usage(builder, &message, at, offset);
-    builder.close_answer();
+    builder.close_assistant_message();
     let error = &data["error"];
     if let Some(why) =
         non_empty(&error["data"]["message"]).or(non_empty(&error["message"])).or(non_empty(&error["name"]))
@@ -180,9 +179,11 @@ fn add_tool_call(builder: &mut SessionBuilder, part: &Value, at: Option<Timestam
     call.exit_code = state["metadata"]["exit"].as_i64();
     let attached = state["attachments"].as_array().into_iter().flatten();
     call.media_bytes = attached.filter_map(|a| a["url"].as_str()).map(|u| u.len() as u64).sum();
+    // OpenCode answers a call of a tool that does not exist, or with arguments that do not fit, by this tool, which never fails.
+    let is_invalid = part["tool"] == "invalid";
     match state["status"].as_str().unwrap_or_default() {
         "completed" => {
-            call.status = tool_status(false, call.exit_code);
+            call.status = tool_status(is_invalid, call.exit_code);
             call.output = state["output"].as_str().map(str::to_owned);
         }
         "error" => {
@@ -228,7 +229,7 @@ fn push_usage(builder: &mut SessionBuilder, message: &StoredMessage, at: Option<
     let is_subagent = builder.session.parent.is_some();
     if let Some(row) = builder.usage.last_mut() {
         row.provider = non_empty(&data["providerID"]).map(str::to_owned);
-        row.reported_picousd = usd_to_picousd(data["cost"].as_f64());
+        row.reported_picousd = picousd_from_f64(data["cost"].as_f64());
         let kind = non_empty(&data["agent"]).or(non_empty(&data["mode"])).unwrap_or("subagent");
         row.subagent = is_subagent.then(|| kind.to_owned());
     }
@@ -237,6 +238,21 @@ fn push_usage(builder: &mut SessionBuilder, message: &StoredMessage, at: Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_of_a_tool_that_does_not_exist_failed() {
+        let mut builder = SessionBuilder::new(AGENT, "s");
+        for (id, tool) in [("a", "invalid"), ("b", "bash")] {
+            let state = json!({"status": "completed", "input": {}, "output": "done"});
+            add_tool_call(
+                &mut builder,
+                &json!({"type": "tool", "callID": id, "tool": tool, "state": state}),
+                None,
+            );
+        }
+        let failed: Vec<_> = builder.session.tool_calls().map(|call| call.status).collect();
+        assert_eq!(failed, [tool_status(true, None), tool_status(false, None)]);
+    }
 
     #[test]
     fn only_the_quotes_around_a_whole_prompt_are_removed() {

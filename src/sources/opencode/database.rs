@@ -6,11 +6,13 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::path::Path;
 
+use rusqlite::Connection;
 use serde_json::Value;
 
+use crate::sources::common::database::each_session;
 use crate::sources::common::line_reader::parse;
 use crate::sources::common::session_builder::SessionBuilder;
-use crate::sources::common::sqlite;
+use crate::sources::common::sqlite::{self, bytes};
 use crate::sources::opencode::PartDetail;
 use crate::sources::opencode::build::{
     SessionRecord, StoredMessage, add_message, begin_session, end_session, tool_name_part,
@@ -26,45 +28,51 @@ pub(super) fn read(
     detail: PartDetail,
     each: &mut dyn FnMut(SessionBuilder, Read),
 ) -> Result<(), SourceError> {
-    let snapshot = sqlite::open(file, opts)?;
-    let fail = |e: rusqlite::Error| sqlite::error(file, &e);
-    let has = |tables: [&str; 2]| tables.iter().all(|t| sqlite::has_table(&snapshot.conn, t));
-    let (has_first, has_next) = (has(["session", "message"]), has(["session_v2", "session_message"]));
-    if !has_first && !has_next {
-        return Err(SourceError::Database {
-            path: file.to_owned(),
-            detail: "unexpected tables or columns".to_owned(),
-        });
-    }
-    // The first session carries the size of the database.
-    let mut bytes = snapshot.bytes;
-    let mut read = || Read { bytes_read: std::mem::take(&mut bytes), ..Read::default() };
     let mut copied = HashSet::new();
     let mut requests = SeenRequests::default();
-    if has_next {
-        for record in session_records(&snapshot.conn, "session_v2", "fork_session_id").map_err(fail)? {
-            let mut read = read();
-            let builder = read_next_session(&snapshot.conn, &record, opts, &mut read).map_err(fail)?;
-            let Some(mut builder) = builder else { continue };
-            read.worktrees.extend(record.worktree());
-            requests.remove_copies(&mut builder);
-            each(builder, read);
-            copied.insert(record.id);
+    let session = |conn: &Connection, (version, record): &(Version, SessionRecord), read: &mut Read| {
+        let builder = match version {
+            Version::Next => read_next_session(conn, record, opts, read)?,
+            Version::First if copied.contains(&record.id) => None,
+            Version::First => Some(read_session(conn, record, opts, detail, read)?),
+        };
+        let Some(mut builder) = builder else { return Ok(None) };
+        if *version == Version::Next {
+            copied.insert(record.id.clone());
         }
+        read.worktrees.extend(record.worktree());
+        requests.remove_copies(&mut builder);
+        Ok(Some(builder))
+    };
+    each_session(file, opts, all_records, session, each)
+}
+
+/// Which tables contain a session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    /// `session`, `message` and `part`.
+    First,
+    /// `session_v2` and `session_message`, which also contain copies of older sessions.
+    Next,
+}
+
+/// Returns the records of all sessions, those of version 2 first.
+fn all_records(conn: &Connection) -> rusqlite::Result<Vec<(Version, SessionRecord)>> {
+    let has = |tables: [&str; 2]| tables.iter().all(|t| sqlite::has_table(conn, t));
+    let (has_first, has_next) = (has(["session", "message"]), has(["session_v2", "session_message"]));
+    if !has_first && !has_next {
+        return Err(rusqlite::Error::InvalidQuery);
+    }
+    let mut all = Vec::new();
+    if has_next {
+        let records = session_records(conn, "session_v2", "fork_session_id")?;
+        all.extend(records.into_iter().map(|record| (Version::Next, record)));
     }
     if has_first {
-        for record in session_records(&snapshot.conn, "session", "NULL").map_err(fail)? {
-            if copied.contains(&record.id) {
-                continue;
-            }
-            let mut read = read();
-            let mut builder = read_session(&snapshot.conn, &record, opts, detail, &mut read).map_err(fail)?;
-            read.worktrees.extend(record.worktree());
-            requests.remove_copies(&mut builder);
-            each(builder, read);
-        }
+        let records = session_records(conn, "session", "NULL")?;
+        all.extend(records.into_iter().map(|record| (Version::First, record)));
     }
-    Ok(())
+    Ok(all)
 }
 
 /// The requests of the sessions so far, as hashes of their keys.
@@ -83,11 +91,7 @@ impl SeenRequests {
 }
 
 /// Returns the records of a table of sessions, the oldest first.
-fn session_records(
-    conn: &rusqlite::Connection,
-    table: &str,
-    fork: &str,
-) -> rusqlite::Result<Vec<SessionRecord>> {
+fn session_records(conn: &Connection, table: &str, fork: &str) -> rusqlite::Result<Vec<SessionRecord>> {
     let created =
         if sqlite::has_column(conn, table, "time_created") { "time_created" } else { "time_updated" };
     let has_projects = sqlite::has_table(conn, "project") && sqlite::has_column(conn, table, "project_id");
@@ -116,7 +120,7 @@ fn session_records(
 
 /// Reads a session of version 2. Returns `None` if it has no messages there.
 fn read_next_session(
-    conn: &rusqlite::Connection,
+    conn: &Connection,
     record: &SessionRecord,
     opts: &ReadOptions,
     read: &mut Read,
@@ -165,7 +169,7 @@ fn parse_record(
 }
 
 fn read_session(
-    conn: &rusqlite::Connection,
+    conn: &Connection,
     record: &SessionRecord,
     opts: &ReadOptions,
     detail: PartDetail,
@@ -205,11 +209,4 @@ fn read_session(
     }
     end_session(&mut builder, record);
     Ok(builder)
-}
-
-fn bytes<'r>(r: &'r rusqlite::Row<'_>, i: usize) -> Option<&'r [u8]> {
-    match r.get_ref(i) {
-        Ok(rusqlite::types::ValueRef::Text(t) | rusqlite::types::ValueRef::Blob(t)) => Some(t),
-        _ => None,
-    }
 }

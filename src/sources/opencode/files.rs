@@ -70,7 +70,7 @@ pub(super) fn companions(file: &Path) -> Vec<PathBuf> {
     out
 }
 
-/// Reads one session.
+/// Reads one session from its files.
 pub(super) fn read(
     file: &Path,
     opts: &ReadOptions,

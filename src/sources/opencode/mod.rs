@@ -9,6 +9,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::sources::common::database::finished;
 use crate::sources::common::sqlite;
 use crate::sources::common::walk;
 use crate::sources::{Read, ReadOptions, Skip, Source, SourceError, UsageRead};
@@ -113,10 +114,7 @@ impl Source for OpenCode {
         each: &mut dyn FnMut(Read),
     ) -> Result<(), SourceError> {
         if is_database(file) {
-            return database::read(file, opts, PartDetail::Full, &mut |builder, mut read| {
-                builder.finish_into(&mut read);
-                each(read);
-            });
+            return database::read(file, opts, PartDetail::Full, &mut finished(each));
         }
         let (builder, mut read) = files::read(file, opts, PartDetail::Full)?;
         builder.finish_into(&mut read);

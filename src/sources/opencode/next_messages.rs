@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::sources::common::json_fields::non_empty;
 use crate::sources::opencode::build::StoredMessage;
 
-/// Returns a row of `session_message` as a message with parts. Returns `None` for rows that are no part of the conversation,
+/// Returns a row of `session_message` as a message with parts. Returns `None` for rows that are not part of the conversation,
 /// for example a change of the model.
 pub(super) fn stored_message(
     id: String,

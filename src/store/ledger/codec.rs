@@ -401,7 +401,7 @@ fn get_long(r: &mut &[u8]) -> Result<u64, Damage> {
             return Ok(n);
         }
     }
-    Err(if r.len() < 10 { "cut short" } else { "a number too long" })
+    Err(if r.len() < 10 { "truncated" } else { "a number too long" })
 }
 
 #[inline]
@@ -414,7 +414,7 @@ fn get_signed(r: &mut &[u8]) -> Result<i64, Damage> {
 #[inline]
 fn get_count(r: &mut &[u8]) -> Result<usize, Damage> {
     let n = get(r)?;
-    usize::try_from(n).ok().filter(|n| *n <= r.len()).ok_or("cut short")
+    usize::try_from(n).ok().filter(|n| *n <= r.len()).ok_or("truncated")
 }
 
 #[inline]

@@ -581,7 +581,7 @@ mod tests {
 
     #[test]
     fn a_request_with_several_records_takes_figures_and_owner_from_different_records() {
-        // The first session was cut short while it wrote the answer; a fork has the complete record.
+        // The log of the first session ends inside the message; a fork has the complete record.
         let archive = archive(&[(1, 0, 9, 3, 2, false), (2, 1, 9, 5, 40, true), (3, 2, 4, 5, 1, false)]);
         let mut found = Vec::new();
         archive

@@ -1,4 +1,4 @@
-//! The rollup: the requests of the whole ledger, summed as far as most reports need not tell them apart.
+//! Pre-aggregated requests: one row per session, model and quarter of an hour, detailed enough for most reports.
 //!
 //! Requests are summed if they have the same session, directory, machine, model, provider, subagent, skill and confidence, begin
 //! in the same quarter of an hour, and have the same rates, whatever the price table: their prompts are between the same two
@@ -51,7 +51,7 @@ struct RollupRow {
     row: UsageRow,
     project: Option<String>,
     device: Option<String>,
-    of: RequestSum,
+    sum: RequestSum,
 }
 
 /// Sums requests in the order in which the ledger gives them.
@@ -94,16 +94,16 @@ impl RollupBuilder<'_> {
         let request = row.request;
         let prompt = request.tokens.prompt();
         let key = self.key(row);
-        if let Some(sum) =
+        if let Some(entry) =
             key.as_ref().and_then(|key| self.index.get(key)).and_then(|at| self.sums.get_mut(*at))
         {
-            sum.row.at = sum.row.at.min(request.at);
-            sum.row.tokens += request.tokens;
-            if let Some(picousd) = &mut sum.row.reported_picousd {
+            entry.row.at = entry.row.at.min(request.at);
+            entry.row.tokens += request.tokens;
+            if let Some(picousd) = &mut entry.row.reported_picousd {
                 *picousd = picousd.saturating_add(reported_picousd(row));
             }
-            sum.of.requests += 1;
-            sum.of.largest_prompt = sum.of.largest_prompt.max(prompt);
+            entry.sum.requests += 1;
+            entry.sum.largest_prompt = entry.sum.largest_prompt.max(prompt);
             return;
         }
         if let Some(key) = key {
@@ -122,7 +122,7 @@ impl RollupBuilder<'_> {
             row: row_of_sum.map_text(|text| (*text).to_owned()),
             project: row.project.map(str::to_owned),
             device: row.device.map(str::to_owned),
-            of: RequestSum { requests: 1, largest_prompt: prompt },
+            sum: RequestSum { requests: 1, largest_prompt: prompt },
         });
     }
 
@@ -132,24 +132,24 @@ impl RollupBuilder<'_> {
         let entries: Vec<SegmentEntry<'_>> = self
             .sums
             .iter()
-            .map(|sum| {
-                let row = sum.row.map_text(String::as_str);
-                let project = sum.project.as_deref();
+            .map(|entry| {
+                let row = entry.row.map_text(String::as_str);
+                let project = entry.project.as_deref();
                 let facts =
                     SessionFacts { key: SessionKey(row.session.0), project, ..SessionFacts::default() };
                 SegmentEntry { row, facts }
             })
             .collect();
-        let mut devices: Vec<&str> = self.sums.iter().filter_map(|sum| sum.device.as_deref()).collect();
+        let mut devices: Vec<&str> = self.sums.iter().filter_map(|entry| entry.device.as_deref()).collect();
         devices.sort_unstable();
         devices.dedup();
         let mut out = Vec::new();
         put(&mut out, devices.len() as u64);
         devices.iter().for_each(|device| put_text(&mut out, device));
-        for sum in &self.sums {
-            let device = sum.device.as_deref().and_then(|device| devices.binary_search(&device).ok());
-            put(&mut out, sum.of.requests);
-            put(&mut out, sum.of.largest_prompt);
+        for entry in &self.sums {
+            let device = entry.device.as_deref().and_then(|device| devices.binary_search(&device).ok());
+            put(&mut out, entry.sum.requests);
+            put(&mut out, entry.sum.largest_prompt);
             put(&mut out, device.map_or(0, |at| at as u64 + 1));
         }
         (pack(&entries).0, out)
@@ -205,7 +205,7 @@ impl Archive {
         drop(snapshot);
         let (body, sums) = builder.pack();
         // If another process has changed the ledger since, the generation shows it.
-        // The report does not need the rollup, so it waits for no other process, and a full disk is no error.
+        // The report does not need the rollup, so it does not wait for other processes, and a full disk is not an error.
         self.set_busy_timeout(Duration::ZERO)?;
         let _ = self.conn.execute(
             "INSERT OR REPLACE INTO rollup(id, generation, made_at, made_with, body, sums)

@@ -10,7 +10,7 @@ use crate::app::{App, Failure};
 use super::request::Request;
 use super::response::Response;
 
-/// Answers a request.
+/// The function that answers a request.
 pub(super) type Handler = fn(&mut App, &Request) -> Result<Response, Failure>;
 
 /// A path and the function that answers `GET` and `HEAD` requests for it.
@@ -23,7 +23,6 @@ const fn get(path: &'static str, handler: Handler) -> Route {
     Route { path, handler }
 }
 
-/// All routes.
 pub(super) const ROUTES: &[Route] = &[
     get("/", dashboard::page),
     get("/style.css", style::sheet),

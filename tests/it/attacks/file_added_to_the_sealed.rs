@@ -1,4 +1,4 @@
-//! After the confirmation, the agent adds what nobody reviewed to the sealed files outside of the rows: to the card, to the
+//! After the confirmation, the agent adds what nobody reviewed to the sealed files outside the rows: to the card, to the
 //! metadata, or as a file of its own. It corrects the hashes in the database and appends the steps for the new digest to the
 //! audit log.
 

@@ -85,7 +85,7 @@ fn a_key_that_is_not_enrolled_or_was_removed_does_not_count() {
 }
 
 #[test]
-fn a_key_has_one_name_and_an_earlier_key_of_the_same_person_is_no_second_approver() {
+fn a_key_has_one_name_and_an_earlier_key_of_the_same_person_is_not_a_second_approver() {
     let two = Two::confirmed();
     let own =
         |world: &World| -> EnrolledKey { serde_json::from_value(ok(world, &["keys", "export"])).unwrap() };

@@ -61,6 +61,6 @@ fn the_screen_and_the_receipt_are_one_value() {
         }
         !is_environment
     });
-    assert!(usual.count() <= 23, "{screen}");
+    assert!(usual.count() <= 24, "{screen}");
     w.assert_nothing_left();
 }

@@ -34,8 +34,9 @@ fn stopped_at_the_receipt(w: &HubWorld, swap: impl FnOnce() + Send) -> Ran {
             assert!(!pids.is_empty(), "the program was not found");
             pids.iter().for_each(|pid| kill(*pid, Signal::SIGSTOP).unwrap());
             let early = w.hub.count("POST", "/commit/") == 0;
-            swap();
+            let swapped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(swap));
             pids.iter().for_each(|pid| kill(*pid, Signal::SIGCONT).unwrap());
+            swapped.unwrap();
             assert!(early, "the program was stopped too late");
         });
         // The Hub makes the upload wait, so that the stop is always before the commit.

@@ -19,7 +19,7 @@ const MAX_KIND_BYTES: usize = 32;
 
 /// A chunk of the answered page, as it was served.
 struct ServedText {
-    /// The sealed text.
+    /// The chunk as it is sealed, without decoys.
     sealed: String,
     /// The text that the reader saw.
     shown: String,
@@ -29,7 +29,7 @@ struct ServedText {
 /// The subject of a quote.
 #[derive(Debug, PartialEq, Eq)]
 enum Quote {
-    /// Sealed text.
+    /// The text is in the sealed files, so the finding is applied to them.
     Sealed { kind: String, value: String },
     /// A decoy, or words around it.
     Decoy,
@@ -39,7 +39,7 @@ enum Quote {
 #[derive(Default)]
 struct CheckedFindings<'f> {
     reported: Vec<ReportedValue>,
-    /// Quotes of decoys.
+    /// The quotes that name a decoy.
     decoys: Vec<&'f str>,
     /// Reasons of the findings that are not accepted.
     refused: Vec<String>,

@@ -14,8 +14,8 @@ use crate::app::release::sealed::SealedRow;
 
 /// Bytes that are read at the beginning, in the middle and at the end of a long row.
 const EXCERPT_BYTES: usize = 16 << 10;
-/// Maximum size of a chunk; a longer message is cut.
-const MAX_CHUNK_BYTES: usize = 4 << 10;
+/// Maximum size of a chunk; a longer message is cut. Two of them fit in a page over MCP.
+const MAX_CHUNK_BYTES: usize = 3 << 10;
 /// Shorter texts get no decoy, in bytes.
 const MIN_TEXT_BYTES: usize = 12;
 

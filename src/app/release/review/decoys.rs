@@ -68,7 +68,7 @@ fn picks<'a>(key: [u8; 32], id: &str, round: u64, percent: u8, all: &'a [Chunk<'
 
 /// The chunks of a review that are about to be served.
 pub(super) struct ServingPlan<'a> {
-    /// The sampled rows.
+    /// The rows that have to be read.
     pub rows: &'a [SealedRow],
     /// All chunks of the rows.
     pub all: &'a [Chunk<'a>],

@@ -19,7 +19,7 @@ use crate::app::{App, Failure};
 use crate::trace::UnknownName;
 
 use super::answer::{kind_of, unescaped, unusable_quote};
-use super::{EvidenceReport, FindingIn, OpenRelease, PERSON, ReviewParams, ReviewReport};
+use super::{EvidenceReport, FindingIn, OpenRelease, PERSON, PageSize, ReviewParams, ReviewReport};
 
 /// The rubric: what a reviewer looks for.
 pub const RUBRIC: &str = include_str!("../../../../prompts/review-rubric.md");
@@ -96,7 +96,7 @@ pub enum PiiProvider {
     /// Pages to read, with the rubric.
     #[serde(alias = "ai")]
     Agent,
-    /// Both.
+    /// A person and an agent.
     #[default]
     Hybrid,
 }
@@ -114,7 +114,6 @@ impl FromStr for PiiProvider {
     }
 }
 
-/// Parameters of [`App::pii_review`].
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PiiReviewParams {
@@ -132,12 +131,12 @@ pub struct PiiReviewParams {
 pub struct PiiFinding {
     /// The agent's own id of the session.
     pub session_id: String,
-    /// Index of the message in the row, from 0. `None` if the finding is outside of the messages.
+    /// Index of the message in the row, from 0. `None` if the finding is outside the messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_index: Option<u64>,
     /// Path in the message, for instance `content` or `tool_uses[0].input.command`.
     pub field: String,
-    /// Untrusted text.
+    /// The quoted words. Untrusted text.
     pub entity_text: String,
     pub entity_type: String,
     /// From 0 to 1.
@@ -145,7 +144,7 @@ pub struct PiiFinding {
     pub reason: String,
     /// The replacement if the finding is accepted.
     pub replacement: String,
-    /// Who found it.
+    /// Name of the person or program that found it.
     pub source: String,
 }
 
@@ -170,7 +169,6 @@ pub struct PiiDocument {
     pub provider: PiiProvider,
     /// Number of sessions with a finding.
     pub session_count: u64,
-    /// Number of findings.
     pub finding_count: u64,
     /// The findings. A reviewer adds more.
     pub findings: Vec<PiiFinding>,
@@ -232,7 +230,9 @@ impl App {
         };
         findings.retain(|f| f.confidence >= p.min_confidence.unwrap_or(0.0));
         let pages = match with_pages {
-            true => self.serve_all(&open, PAGE_BYTES, p.pages.map_or(usize::MAX, |n| n as usize))?,
+            true => {
+                self.serve_all(&open, PageSize::text(PAGE_BYTES), p.pages.map_or(usize::MAX, |n| n as usize))?
+            }
             false => Vec::new(),
         };
         let sessions: BTreeSet<&str> = findings.iter().map(|f| f.session_id.as_str()).collect();
@@ -332,7 +332,7 @@ impl App {
         if changed {
             result.resealed = self.reseal(&mut open)?;
         }
-        if result.pages_answered > 0 && self.reading_effort(&open, PAGE_BYTES)?.chunks == 0 {
+        if result.pages_answered > 0 && self.reading_effort(&open, PageSize::text(PAGE_BYTES))?.chunks == 0 {
             let last = self.review(&ReviewParams { release: Some(id), ..ReviewParams::default() })?;
             result.evidence = last.evidence;
         }

@@ -13,6 +13,7 @@ mod decoys;
 mod findings_file;
 mod inventory;
 mod next_page;
+mod page_size;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,11 +33,14 @@ pub use findings_file::{
     finding_kinds,
 };
 pub use inventory::Inventory;
+pub use page_size::PageSize;
 
 /// The name of a person who reads, in the evidence.
 const PERSON: &str = Actor::Person.as_str();
-/// Default size of a page on the command line, in bytes. An agent over MCP gets smaller pages by default.
+/// Default size of a page on the command line, in bytes.
 pub(super) const DEFAULT_PAGE_BYTES: u64 = 6_000;
+/// Bytes of a JSON answer with a page that are kept for undecided values of the inventory.
+const MAX_ENTITY_BYTES: usize = 1_500;
 /// Values of the inventory in one answer.
 const MAX_LISTED_ENTITIES: usize = 30;
 
@@ -44,33 +48,46 @@ const MAX_LISTED_ENTITIES: usize = 30;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReviewParams {
-    /// Default: current.
+    /// Id of the release. By default the current one.
+    #[schemars(description = "Default: current.")]
     pub release: Option<String>,
-    /// From the page.
+    /// Nonce of the page that this call answers.
+    #[schemars(description = "From the page.")]
     pub nonce: Option<String>,
-    /// In it.
+    /// What must not be published, quoted from the page.
+    #[schemars(description = "What must not be published.")]
     pub findings: Vec<FindingIn>,
-    /// On entities.
+    /// Decisions on values of the inventory.
+    #[schemars(description = "Decisions on entities.")]
     pub decisions: Vec<DecisionIn>,
-    /// Default 4500.
+    /// Maximum size of the next page in bytes. Over MCP 7,400 by default.
+    #[schemars(description = "Default 7400.")]
     pub max_bytes: Option<u64>,
+    /// Whether `max_bytes` counts the page as a part of a JSON answer.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub in_json: bool,
 }
 
 /// An exact quote from the page.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindingIn {
-    /// Exact words.
+    /// The words exactly as the page shows them.
+    #[schemars(description = "Exact words.")]
     pub quote: String,
-    /// PERSON, ORG, HOST, SECRET, ...
+    /// Kind of the finding, such as PERSON, ORG, HOST or SECRET.
+    #[schemars(description = "PERSON, ORG, HOST, SECRET, ...")]
     #[serde(rename = "type")]
     pub kind: String,
-    /// From 1.
+    /// Number of the line of the page, from 1.
+    #[schemars(description = "Line of the page, from 1.")]
     pub line: Option<u64>,
-    /// 0 to 1.
-    #[schemars(with = "Option<String>")]
+    /// How sure the reader is, from 0 to 1. Written as a number or as text.
+    #[schemars(with = "Option<String>", description = "0 to 1.")]
     #[serde(default, deserialize_with = "number_or_text")]
     pub confidence: Option<f64>,
+    /// Why it must not be published.
     #[schemars(skip)]
     pub reason: Option<String>,
 }
@@ -86,9 +103,11 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<f6
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionIn {
-    /// Entity id, or `all`.
+    /// Id of the value in the inventory, or `all`.
+    #[schemars(description = "Entity id, or `all`.")]
     pub id: String,
-    /// Only a person may keep.
+    /// Whether the value is redacted or kept in clear. Only a person may keep it.
+    #[schemars(description = "Only a person may keep.")]
     pub decision: EntityDecision,
     /// Why the value may stay in clear.
     #[schemars(skip)]
@@ -135,7 +154,7 @@ pub struct EntityItem {
     /// Id for the decision.
     pub id: String,
     pub kind: String,
-    /// Untrusted text.
+    /// The value as the sessions contain it. Untrusted text.
     pub value: String,
     /// Number of places in the release.
     pub count: u64,
@@ -162,7 +181,7 @@ pub struct Remaining {
 /// The effort of reading, reported before it begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ReadingEffort {
-    /// Sessions to read.
+    /// Number of sessions that have to be read.
     pub sessions: u64,
     /// Chunks to read. Chunks with the same bytes count once.
     pub chunks: u64,
@@ -209,7 +228,7 @@ pub struct ReviewReport {
 pub struct EvidenceReport {
     /// Root over everything that was served and answered. The receipt signs it.
     pub root: String,
-    /// Number of leaves.
+    /// Number of leaves of the Merkle tree.
     pub leaves: u64,
     /// Measurement of the agent that read. `None` if only people read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -227,7 +246,7 @@ pub struct ReaderReport {
     pub recall: f64,
     /// Wilson's lower 95 % bound of the recall.
     pub lower_bound: f64,
-    /// Minimum recall.
+    /// Minimum recall of decoys, from 0 to 1.
     pub floor: f64,
     /// Whether the reading counts as a review; see [`ReaderMeasurement::passes`].
     pub counts: bool,
@@ -278,9 +297,16 @@ impl App {
         if changed {
             report.resealed = Some(self.reseal(&mut open)?);
         }
-        let page_bytes = p.max_bytes.unwrap_or(DEFAULT_PAGE_BYTES);
-        self.serve_next(&mut open, page_bytes, p.nonce.is_none(), &mut report)?;
         self.list_entities(&open, &mut report)?;
+        let bytes = p.max_bytes.unwrap_or(DEFAULT_PAGE_BYTES);
+        let page = if p.in_json { PageSize::json(bytes) } else { PageSize::text(bytes) };
+        let entities = serde_json::to_string(&report.entities).map_or(0, |json| json.len());
+        self.serve_next(
+            &mut open,
+            page.less(entities.min(MAX_ENTITY_BYTES)),
+            p.nonce.is_none(),
+            &mut report,
+        )?;
         if report.page.is_none() {
             if report.remaining.entities == 0 {
                 self.finish_review(&mut open)?;

@@ -14,7 +14,7 @@ use crate::workflow::{Actor, Event, Evidence, Phase, ReaderMeasurement, coverage
 use super::chunks::{Chunk, Chunks, JsonPosition, chunks};
 use super::coverage::Coverage;
 use super::decoys::{RoundDecoys, ServingPlan, of_round, with_decoy};
-use super::{OpenRelease, PERSON, Page, PageChunk, ReadingEffort, Remaining, ReviewReport};
+use super::{OpenRelease, PERSON, Page, PageChunk, PageSize, ReadingEffort, Remaining, ReviewReport};
 
 /// The chunks of a release, and which of them were read.
 struct ReadingProgress<'a> {
@@ -44,14 +44,14 @@ impl ReadingProgress<'_> {
         self.chunks.all.iter().map(|c| (c.sha256.as_str(), c.text.len() as u64)).collect()
     }
 
-    fn effort(&self, page_bytes: u64) -> ReadingEffort {
+    fn effort(&self, page: PageSize) -> ReadingEffort {
         let remaining = self.remaining();
         ReadingEffort {
             sessions: remaining.sessions,
             chunks: self.unread().len() as u64,
             bytes: remaining.bytes,
             tokens_estimate: remaining.tokens_estimate,
-            pages_estimate: count_pages(&self.unread(), page_bytes),
+            pages_estimate: count_pages(&self.unread(), page),
         }
     }
 
@@ -88,17 +88,43 @@ impl ReadingProgress<'_> {
     }
 }
 
+/// Bytes of a packed page that are left for decoys.
+const DECOY_BYTES: usize = 250;
+
 /// Returns the number of pages that chunks fill without decoys.
-fn count_pages(chunks: &[&Chunk<'_>], page_bytes: u64) -> u64 {
-    let (mut pages, mut size) = (0, 0);
-    for chunk in chunks {
-        let bytes = chunk.text.len() as u64;
-        if pages == 0 || size + bytes > page_bytes {
-            (pages, size) = (pages + 1, 0);
-        }
-        size += bytes;
+fn count_pages(chunks: &[&Chunk<'_>], page: PageSize) -> u64 {
+    let mut pages = 0;
+    let mut rest = chunks.to_vec();
+    while !rest.is_empty() {
+        let now = begin_page(&mut rest, page);
+        rest.drain(..now);
+        pages += 1;
     }
     pages
+}
+
+/// Puts the chunks that fit in one page first, and returns their number, which is at least one. In a packed page, later chunks
+/// fill the room that the next one leaves.
+fn begin_page(unread: &mut Vec<&Chunk<'_>>, page: PageSize) -> usize {
+    let room = page.less(DECOY_BYTES);
+    let (mut now, mut later, mut sessions, mut size) = (Vec::new(), Vec::new(), BTreeSet::new(), 0);
+    for chunk in std::mem::take(unread) {
+        let is_full = !later.is_empty() && !page.is_packed();
+        let key = chunk.row.key.as_str();
+        let key_bytes = if sessions.contains(key) { 0 } else { page.of_key(key) };
+        let bytes = page.of(chunk.text) + key_bytes;
+        if now.is_empty() || !is_full && !room.is_exceeded_by(size + bytes) {
+            size += bytes;
+            sessions.insert(key);
+            now.push(chunk);
+        } else {
+            later.push(chunk);
+        }
+    }
+    let count = now.len();
+    now.extend(later);
+    *unread = now;
+    count
 }
 
 /// What was read of a release so far.
@@ -140,28 +166,28 @@ impl App {
         })
     }
 
-    /// The effort of reading the rest of a release, in pages of `page_bytes`.
+    /// The effort of reading the rest of a release, in pages of this size.
     pub(crate) fn reading_effort(
         &self,
         open: &OpenRelease,
-        page_bytes: u64,
+        page: PageSize,
     ) -> Result<ReadingEffort, Failure> {
         let rows = self.sampled_rows(open)?;
-        Ok(self.reading_progress(open, &rows)?.effort(page_bytes))
+        Ok(self.reading_progress(open, &rows)?.effort(page))
     }
 
     /// Serves the next unread chunks. If none is left, computes the evidence and ends the reading.
     pub(super) fn serve_next(
         &mut self,
         open: &mut OpenRelease,
-        page_bytes: u64,
+        page: PageSize,
         is_first: bool,
         report: &mut ReviewReport,
     ) -> Result<(), Failure> {
         let rows = self.sampled_rows(open)?;
         let progress = self.reading_progress(open, &rows)?;
-        report.remaining = progress.remaining();
-        let unread = progress.unread();
+        report.remaining = Remaining { entities: report.remaining.entities, ..progress.remaining() };
+        let mut unread = progress.unread();
         let round = open.data.round;
         let mut decoys = of_round(self.archive.decoys(open.id())?, round);
         if unread.is_empty() {
@@ -170,21 +196,16 @@ impl App {
             return self.end_reading(open, measured, readers);
         }
         if is_first {
-            report.budget = Some(progress.effort(page_bytes));
+            report.budget = Some(progress.effort(page));
         }
+        // Decoys make a page longer, so at most these chunks fit in the page.
+        let served_now = begin_page(&mut unread, page);
         if self.ctx.actor == Actor::Agent {
-            // Decoys make a page longer, so at most these chunks fit in the page.
-            let mut size = 0;
-            let fits = |c: &&&Chunk<'_>| {
-                size += c.text.len();
-                size <= page_bytes as usize
-            };
-            let served_now = unread.iter().take_while(fits).count().max(1);
             let plan = ServingPlan { rows: &rows, all: &progress.chunks.all, unread: &unread, served_now };
             self.add_decoys(open, &plan, &mut decoys)?;
         }
         let mut rest = unread.as_slice();
-        report.page = self.serve_page(open, &rows, &mut rest, self.ctx.actor, &decoys, page_bytes)?;
+        report.page = self.serve_page(open, &rows, &mut rest, self.ctx.actor, &decoys, page)?;
         Ok(())
     }
 
@@ -192,7 +213,7 @@ impl App {
     pub(super) fn serve_all(
         &self,
         open: &OpenRelease,
-        page_bytes: u64,
+        size: PageSize,
         max_pages: usize,
     ) -> Result<Vec<Page>, Failure> {
         let rows = self.sampled_rows(open)?;
@@ -204,7 +225,7 @@ impl App {
         self.add_decoys(open, &plan, &mut decoys)?;
         let (mut rest, mut pages) = (unread.as_slice(), Vec::new());
         while pages.len() < max_pages {
-            let page = self.serve_page(open, &rows, &mut rest, Actor::Agent, &decoys, page_bytes)?;
+            let page = self.serve_page(open, &rows, &mut rest, Actor::Agent, &decoys, size)?;
             let Some(page) = page else { break };
             pages.push(page);
         }
@@ -219,20 +240,22 @@ impl App {
         unread: &mut &[&Chunk<'_>],
         reader: Actor,
         decoys: &RoundDecoys,
-        page_bytes: u64,
+        page: PageSize,
     ) -> Result<Option<Page>, Failure> {
         let nonce = nonce()?;
-        let pages_left = count_pages(unread, page_bytes);
+        let pages_left = count_pages(unread, page);
         // An export for an agent can be made by a person. The evidence names the one who will read.
         let reviewer = if reader == self.ctx.actor { self.ctx.reader() } else { reader.as_str().to_owned() };
         let (mut texts, mut sessions, mut size) = (Vec::<PageChunk>::new(), Vec::new(), 0);
         while let Some((chunk, rest)) = unread.split_first() {
             let decoy: Option<&Decoy> = decoys.get(&chunk.sha256).filter(|_| reader == Actor::Agent);
             let text = with_decoy(chunk.text, decoy);
-            if size > 0 && size + text.len() > page_bytes as usize {
+            let key = if sessions.contains(&chunk.row.key) { 0 } else { page.of_key(chunk.row.key.as_str()) };
+            let bytes = page.of(&text) + key;
+            if size > 0 && page.is_exceeded_by(size + bytes) {
                 break;
             }
-            size += text.len();
+            size += bytes;
             let row = rows.iter().find(|r| r.row.key == chunk.row.key).map_or("", |r| r.text.as_str());
             let start = JsonPosition::after(row.get(..chunk.range.start).unwrap_or_default());
             let session = chunk.row.key.clone();

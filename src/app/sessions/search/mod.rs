@@ -41,30 +41,39 @@ const MAX_LIMIT: u64 = 100;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchParams {
-    /// Words, "a phrase", prefix*, AND OR NOT.
+    /// Words, "a phrase", prefix*, AND OR NOT; or a regular expression, if `regex` is set.
+    #[schemars(description = "Words, \"a phrase\", prefix*, AND OR NOT.")]
     pub query: String,
-    /// Regular expression.
+    /// Whether `query` is a regular expression.
+    #[schemars(description = "Regular expression.")]
     #[serde(default)]
     pub regex: bool,
-    /// Agent id.
+    /// Agent id. All agents by default.
+    #[schemars(description = "Agent id.")]
     pub agent: Option<String>,
-    /// Name, path or glob.
+    /// Name, path or glob of projects.
+    #[schemars(description = "Name, path or glob.")]
     pub project: Option<String>,
-    /// Text.
+    /// Kind of text that is searched. All kinds by default.
+    #[schemars(description = "Kind of text.")]
     pub kind: Option<DocKind>,
     /// Role whose text is searched.
     #[schemars(skip)]
     pub role: Option<SearchRole>,
-    /// Tool name.
+    /// Only the input and output of this tool.
+    #[schemars(description = "Tool name.")]
     pub tool: Option<String>,
-    /// Day or time.
+    /// Only sessions with activity at or after this time.
+    #[schemars(description = "Only activity since this time.")]
     pub since: Option<Timestamp>,
     /// Sessions that started before this time.
     #[schemars(skip)]
     pub until: Option<Timestamp>,
-    /// Default 10.
+    /// Maximum number of hits, 10 by default.
+    #[schemars(description = "Default 10.")]
     pub limit: Option<u64>,
-    /// From `next_cursor`.
+    /// Where the hits continue: `next_cursor` of the page before.
+    #[schemars(description = "From `next_cursor`.")]
     pub cursor: Option<String>,
     /// Who reads the hits.
     #[serde(skip)]
@@ -94,20 +103,21 @@ impl SearchRole {
     }
 }
 
-/// A hit.
+/// A message, or an input or output of a tool, that matches.
 #[derive(Debug, Clone, Serialize)]
 pub struct SearchHit {
     pub key: SessionKey,
     /// Index of the message in the session.
     pub message: u32,
-    /// Kind of text.
     pub kind: DocKind,
-    /// Project's display name.
+    /// Display name of the project.
     pub project: Option<String>,
-    /// Title, redacted.
+    /// Redacted title.
     pub title: Option<String>,
     /// Start of the session.
     pub started: Option<Timestamp>,
+    /// The session that started this one, if it is a subagent.
+    pub parent: Option<SessionKey>,
     /// The match with its context, redacted. Untrusted text.
     pub snippet: String,
     /// Cursor that continues the search after this hit.
@@ -166,15 +176,20 @@ impl HitMatcher<'_> {
         let title = h.title.as_deref().map(|title| sanitize(&redact(title)));
         let mut name = |name: &str| view.as_mut().map_or_else(|| name.to_owned(), |view| view.name(name));
         let project = h.project.as_deref().map(&mut name);
-        let key = view.as_mut().map_or_else(|| h.key.0.clone(), |view| view.key(h.key.as_str()));
+        let mut key = |key: &SessionKey| {
+            SessionKey(view.as_mut().map_or_else(|| key.0.clone(), |view| view.key(key.as_str())))
+        };
+        let parent = h.parent.as_ref().map(&mut key);
+        let key = key(&h.key);
         Ok(SearchHit {
             snippet,
             title,
-            key: SessionKey(key),
+            key,
             message: h.message,
             kind: h.kind,
             project,
             started: h.started,
+            parent,
             cursor,
         })
     }
@@ -358,6 +373,7 @@ impl App {
                             title: row.title.clone(),
                             project: row.project.clone(),
                             started: row.started,
+                            parent: row.parent.clone(),
                         };
                         page.hits.push(matcher.hit(hit, Some(message), cursor(after, given))?);
                     }

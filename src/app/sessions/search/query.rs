@@ -8,10 +8,10 @@ use crate::store::quoted;
 
 use super::Failure;
 
-/// A parsed query.
+/// A query, translated for the search index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Query {
-    /// FTS5 expression.
+    /// Expression for `MATCH` of FTS5.
     pub expression: String,
     /// Operands that are not negated; a snippet shows one of them.
     pub operands: Vec<Operand>,

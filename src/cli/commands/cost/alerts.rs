@@ -70,12 +70,12 @@ fn render(s: &AlertsReport) -> String {
         out.push_str(&format!("Acknowledged {}.\n", pluralize(n, "alert")));
     }
     if let Some(d) = &s.delivery {
-        let to = if d.delivered_to.is_empty() {
-            "no destination".to_owned()
-        } else {
-            d.delivered_to.join(" and ")
-        };
-        out.push_str(&format!("Delivered {} to {to}.\n", pluralize(d.alerts.len() as u64, "new alert")));
+        let count = pluralize(d.alerts.len() as u64, "new alert");
+        out.push_str(&match (d.alerts.is_empty(), d.delivered_to.is_empty()) {
+            (true, _) => "No new alert to deliver.\n".to_owned(),
+            (false, true) => format!("Delivered {count} to no destination.\n"),
+            (false, false) => format!("Delivered {count} to {}.\n", d.delivered_to.join(" and ")),
+        });
         for problem in &d.problems {
             out.push_str(&format!("{}  {problem}\n", red("failed  ")));
         }

@@ -54,7 +54,7 @@ fn render(e: &Explanation, times: &Times) -> String {
     );
     if f.unpriced_tokens > 0 {
         out.push_str(&yellow(&format!(
-            "{} without a price are not included.\n",
+            "The cost does not include {} without a price.\n",
             pluralize(f.unpriced_tokens, "token")
         )));
     }

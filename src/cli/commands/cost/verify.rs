@@ -35,7 +35,7 @@ fn render(r: &VerifyReport, width: usize) -> String {
     }
     if r.own_totals_same > 0 {
         let same = pluralize(r.own_totals_same, "total");
-        out.push_str(&format!("{same} that agents store for their sessions match the logs.\n"));
+        out.push_str(&format!("The logs match {same} that agents store for their sessions.\n"));
     }
     for b in &r.beyond_logs {
         let t = &b.usage;
@@ -51,13 +51,13 @@ fn render(r: &VerifyReport, width: usize) -> String {
         out.push_str(&format!("{}\n", yellow(&line)));
     }
     if r.same {
-        out.push_str(&green(&format!("All {} figures match.\n", format_count(r.compared))));
+        out.push_str(&green(&format!("Compared {}: no difference.\n", pluralize(r.compared, "figure"))));
         return out;
     }
     out.push_str(&red(&format!(
-        "{} of {} figures differ:\n",
-        format_count(r.different),
-        format_count(r.compared)
+        "Compared {}: {}.\n",
+        pluralize(r.compared, "figure"),
+        pluralize(r.different, "difference")
     )));
     let mut table = Table::new([
         Column::left("by"),

@@ -6,11 +6,11 @@ use super::lines::skip_blanks;
 use super::login_record::{Field, MAX_FIELDS};
 use super::{CellShape, ColumnRules, MAX_HEADER_BYTES, Reader, cell_shape};
 
-/// Longest part of a name before and after its keyword, in bytes.
+/// Maximum length of a part of a name before and after its keyword, in bytes.
 const MAX_NAME_BYTES: usize = 40;
-/// Longest tag, in bytes.
+/// Maximum length of a tag, in bytes.
 const MAX_TAG_BYTES: usize = 400;
-/// Longest content of an element, in bytes.
+/// Maximum length of the content of an element, in bytes.
 const MAX_CONTENT_BYTES: usize = 400;
 
 fn is_name(b: u8) -> bool {
@@ -58,10 +58,10 @@ impl<R: ColumnRules> Reader<'_, R> {
             b'=' => self.attributes(from)?,
             _ => self.elements(from)?,
         };
-        if self.log.last_record == Some(first) {
+        if self.state.cursors.last_record == Some(first) {
             return None;
         }
-        self.log.last_record = Some(first);
+        self.state.cursors.last_record = Some(first);
         self.login_record(&fields, from).or_else(|| self.labelled(&fields, from))
     }
 
@@ -72,7 +72,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             let Some(rule) = self.rules.headers().rule(self.value(*name)) else { continue };
             let (shape, value) = (self.rules.shape(rule), self.content(*value));
             let is_password = || shape == CellShape::Password && self.is_plain_secret(value);
-            if shape.labels() && cell_shape::fits(self.value(value), shape) || is_password() {
+            if shape.applies_to_fields() && cell_shape::matches(self.value(value), shape) || is_password() {
                 table.cells.push((value.0, value.1, rule));
             }
         }
@@ -100,7 +100,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             fields.push(((at, name_end), (value, value + length)));
             at = value + length + 1;
         }
-        self.log.bytes += at - open;
+        self.state.bytes += at - open;
         Some((open + 1, fields))
     }
 
@@ -108,7 +108,7 @@ impl<R: ColumnRules> Reader<'_, R> {
     fn elements(&mut self, from: usize) -> Option<(usize, Vec<Field>)> {
         let b = self.text.as_bytes();
         // The elements of a record are judged together, so that each is read once.
-        if from < self.log.elements_end {
+        if from < self.state.cursors.elements_end {
             return None;
         }
         let near = from.saturating_sub(20);
@@ -128,8 +128,8 @@ impl<R: ColumnRules> Reader<'_, R> {
             fields.push(field);
             at = end;
         }
-        self.log.elements_end = at;
-        self.log.bytes += at - first;
+        self.state.cursors.elements_end = at;
+        self.state.bytes += at - first;
         Some((first, fields))
     }
 
@@ -145,17 +145,17 @@ impl<R: ColumnRules> Reader<'_, R> {
         let open = tags(near, from)
             .rfind(|n| has(*n, b"<dl"))
             .or_else(|| tags(near, from).rfind(|n| has(*n, b"<dt")))?;
-        if from < self.log.terms_end {
+        if from < self.state.cursors.terms_end {
             return None;
         }
         let limit = self.text.floor_char_boundary(b.len().min(open + 4 * MAX_HEADER_BYTES));
-        self.log.terms_end = limit;
+        self.state.cursors.terms_end = limit;
         let mut fields: Vec<Field> = Vec::new();
         let mut term: Option<Cell> = None;
         for n in tags(open, limit) {
             let (is_term, is_value) = (has(n, b"<dt"), has(n, b"<dd"));
             if has(n, b"</dl") || fields.len() >= MAX_FIELDS {
-                self.log.terms_end = n;
+                self.state.cursors.terms_end = n;
                 break;
             }
             if !is_term && !is_value {
@@ -178,7 +178,7 @@ impl<R: ColumnRules> Reader<'_, R> {
                 (false, None) => {}
             }
         }
-        self.log.bytes += self.log.terms_end - open.min(self.log.terms_end);
+        self.state.bytes += self.state.cursors.terms_end - open.min(self.state.cursors.terms_end);
         self.login_record(&fields, from)
     }
 }

@@ -1,26 +1,100 @@
-//! Adds the workflow state and the next step to every answer, renders failures, and keeps answers small.
+//! Adds the workflow state and the next step to every result, renders failures, and keeps results small.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::app::status::WorkflowState;
 use crate::app::{App, Failure, Kind, command_of_hint, text::sanitize};
 
 use super::untrusted::Untrusted;
+use crate::workflow::Phase;
 
-/// Maximum size of a tool's report in bytes of JSON, unless the caller asks for more. With the fields that are added to
-/// it the answer stays below 8 KiB, which every client passes on whole.
+/// Maximum size of a tool's report in bytes of JSON. With the fields that are added to it the result stays below 8 KiB, which
+/// every client passes on whole.
 pub(super) const MAX_REPORT_BYTES: usize = 6_900;
 
-/// Renders the answer of a successful call.
-pub(super) fn success(app: &mut App, report: Value) -> Value {
+/// Whether a call is a step of the workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A step, or the question for the next one.
+    Workflow,
+    /// A question about sessions or costs, which may be asked at any time.
+    Beside,
+}
+
+/// Renders the result of a successful call.
+///
+/// `human_action` is left out of what was read beside the workflow, because an agent waits for the person where it finds one.
+pub(super) fn success(app: &mut App, report: Value, step: Step) -> Value {
     let mut out = match report {
         Value::Object(map) => map,
         other => Map::from_iter([("value".to_owned(), other)]),
     };
     add_status(&mut out, app);
+    if step == Step::Beside {
+        out.shift_remove("human_action");
+    }
     match Untrusted::new(app) {
         Ok(untrusted) => clean(untrusted.mark(Value::Object(out))),
         Err(f) => failure(None, &f),
+    }
+}
+
+/// How far the current release had come before a call.
+pub(super) struct ReleasePhase {
+    release: String,
+    phase: Phase,
+}
+
+impl ReleasePhase {
+    /// Returns the phase of the current release. `None` if no release is open.
+    pub(super) fn of(app: &App) -> Option<Self> {
+        let position = app.workflow_status().ok()?;
+        match (position.release, position.state) {
+            (Some(release), WorkflowState::Release(phase)) => Some(ReleasePhase { release, phase }),
+            _ => None,
+        }
+    }
+}
+
+/// Adds to an answer that the call took the current release back, because an agent could take a confirmation for given that
+/// no longer holds.
+pub(super) fn with_voided(mut answer: Value, app: &App, before: Option<ReleasePhase>) -> Value {
+    let after = ReleasePhase::of(app);
+    if let (Some(before), Some(after), Some(out)) = (before, after, answer.as_object_mut())
+        && before.release == after.release
+        && after.phase < before.phase
+        && before.phase >= Phase::Reviewed
+    {
+        out.insert("voided".to_owned(), json!({ "release": before.release, "state": before.phase }));
+    }
+    answer
+}
+
+/// Puts what the agent itself wrote back into the commands of an answer: the person has to run them as they are.
+pub(super) fn with_arguments(mut answer: Value, app: &App, args: &Map<String, Value>) -> Value {
+    let Ok(mut view) = app.agent_view() else { return answer };
+    let mut written = Vec::new();
+    args.values().for_each(|value| collect_texts(value, &mut written));
+    for text in written {
+        let redacted = view.message(text);
+        if redacted == *text || redacted.is_empty() {
+            continue;
+        }
+        for field in ["/human_action", "/next/command"] {
+            if let Some(Value::String(shown)) = answer.pointer_mut(field) {
+                *shown = shown.replace(&redacted, text);
+            }
+        }
+    }
+    answer
+}
+
+fn collect_texts<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => out.push(text),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, out)),
+        _ => {}
     }
 }
 
@@ -33,7 +107,7 @@ pub(super) fn redacted(app: &App, mut f: Failure) -> Failure {
     f
 }
 
-/// Renders the answer of a failed call. Without an application, the failure must not repeat any text of a log.
+/// Renders the result of a failed call. Without an application, the failure must not repeat any text of a log.
 pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     let mut out = Map::new();
     // What is missing and what is next are fields of their own, so the message does not repeat them.
@@ -179,32 +253,30 @@ pub(super) fn shorten(report: &mut Value, name: &str, at_most: usize, room: usiz
     }
 }
 
-/// A page of a list. Items are added until the answer has its maximum size.
+/// A page of a list. Items are added until the result has its maximum size.
 pub(super) struct Page<T> {
     items: Vec<T>,
-    /// Bytes that are left; `None` if the caller set the number of items.
-    room: Option<usize>,
+    /// Bytes that are left.
+    room: usize,
     /// Where the list continues after the last item of this page.
     cursor: Option<String>,
     cut: bool,
 }
 
 impl<T: Serialize> Page<T> {
-    pub(super) fn new(room: Option<usize>) -> Self {
+    pub(super) fn new(room: usize) -> Self {
         Page { items: Vec::new(), room, cursor: None, cut: false }
     }
 
     /// Adds an item if it fits. The first item always does, so that every page makes progress. `cursor` continues the
     /// list after this item. Returns false if the page is full.
     pub(super) fn push(&mut self, item: T, cursor: String) -> bool {
-        if let Some(room) = self.room {
-            let bytes = serde_json::to_string(&item).map_or(0, |s| s.len()) + 1;
-            if bytes > room && !self.items.is_empty() {
-                self.cut = true;
-                return false;
-            }
-            self.room = Some(room.saturating_sub(bytes));
+        let bytes = serde_json::to_string(&item).map_or(0, |s| s.len()) + 1;
+        if bytes > self.room && !self.items.is_empty() {
+            self.cut = true;
+            return false;
         }
+        self.room = self.room.saturating_sub(bytes);
         self.items.push(item);
         self.cursor = Some(cursor);
         true
@@ -218,13 +290,6 @@ impl<T: Serialize> Page<T> {
     pub(super) fn finish(self) -> (Vec<T>, Option<String>) {
         (self.items, self.cursor.filter(|_| self.cut))
     }
-}
-
-/// Formats pico-USD as dollars.
-pub(super) fn dollars(picousd: i64) -> String {
-    let sign = if picousd < 0 { "-" } else { "" };
-    let micro = picousd.unsigned_abs() / 1_000_000;
-    format!("{sign}${}.{:06}", micro / 1_000_000, micro % 1_000_000)
 }
 
 #[cfg(test)]
@@ -266,12 +331,5 @@ mod tests {
         let mut short = json!({ "files": ["a"] });
         shorten(&mut short, "files", 500, 900);
         assert_eq!(short, json!({ "files": ["a"] }));
-    }
-
-    #[test]
-    fn cost_is_formatted_in_dollars() {
-        assert_eq!(dollars(1_234_567_890_123), "$1.234567");
-        assert_eq!(dollars(-500_000_000_000), "-$0.500000");
-        assert_eq!(dollars(0), "$0.000000");
     }
 }

@@ -5,15 +5,15 @@ use super::lines::line_at;
 use super::login_record::{Field, MAX_FIELDS};
 use super::{ColumnRules, Reader};
 
-/// Longest line of a record, in bytes.
+/// Maximum length of a line of a record, in bytes.
 const MAX_LINE_BYTES: usize = 400;
-/// Longest name of a field, in bytes.
+/// Maximum length of the name of a field, in bytes.
 const MAX_NAME_BYTES: usize = 40;
 
 /// What separates the name of a field from its value. All lines of a record have the same form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// `name: value`
+    /// Fields `name: value` of YAML.
     Yaml,
     /// `name   : value`, with the colons below each other.
     AlignedColon,
@@ -33,7 +33,7 @@ struct Line {
 
 impl<R: ColumnRules> Reader<'_, R> {
     /// Reads the record around the field whose name is `[from, to)`.
-    pub(super) fn record_lines(&mut self, from: usize, to: usize) -> Option<Table> {
+    pub(super) fn key_value_lines(&mut self, from: usize, to: usize) -> Option<Table> {
         if !self.names_login_secret((from, to)) {
             return None;
         }
@@ -53,10 +53,10 @@ impl<R: ColumnRules> Reader<'_, R> {
             }
             at = first;
         }
-        if self.log.last_record == Some(at) {
+        if self.state.cursors.last_record == Some(at) {
             return None;
         }
-        self.log.last_record = Some(at);
+        self.state.cursors.last_record = Some(at);
         let mut fields: Vec<Field> = above.into_iter().rev().collect();
         fields.push(own.field);
         let mut at = end + 1;
@@ -71,8 +71,8 @@ impl<R: ColumnRules> Reader<'_, R> {
             }
             at = line_at(self.text, at).1 + 1;
         }
-        self.log.bytes += at.saturating_sub(start);
-        // A line of code ends with a mark.
+        self.state.bytes += at.saturating_sub(start);
+        // A line of code ends with punctuation.
         let code = |f: &Field| self.value(f.1).ends_with([',', ';', '{', '(', '[', '\\']);
         if fields.iter().any(code) || own.form == Form::Equals && !self.is_right_aligned(&fields) {
             return None;

@@ -1,32 +1,34 @@
 //! Tables of one record, with a field in each line: `| Date of birth | 1944-05-14 |`, `dob,1944-05-14`. The line above them
 //! may say so: `| Field | Value |`.
 
-use super::columns::{Cell, Reading, Rejection, Table};
+use super::columns::{Cell, Layout, Rejection, Table};
 use super::lines::{is_border, line_at, next_line};
 use super::login_record::Field;
 use super::words::{Set, WORDS};
 use super::{ColumnRules, FRAMES, MAX_HEADER_BYTES, Reader};
 
-/// Most lines of a record, on either side of the one in which it was found.
+/// Maximum number of lines of a record, on either side of the one in which it was found.
 const MAX_LINES: usize = 40;
-/// Fewest lines that make a record of lines without a line above them that says so.
+/// Minimum number of lines that make a record of lines without a line above them that says so.
 const MIN_LINES: usize = 3;
 
 impl<R: ColumnRules> Reader<'_, R> {
     /// Reads the record around a line.
-    pub(super) fn field_lines(&mut self, line: Cell, mark: &'static str) -> Option<Table> {
-        if line.0 < self.log.field_lines_end || self.log.rejection(line.0, Reading::FieldLines).is_some() {
+    pub(super) fn key_value_table(&mut self, line: Cell, separator: &'static str) -> Option<Table> {
+        if line.0 < self.state.cursors.key_value_table_end
+            || self.state.rejection(line.0, Layout::KeyValueTable).is_some()
+        {
             return None;
         }
-        let Some(own) = self.field_line(line, mark) else {
-            self.log.reject(line.0, Reading::FieldLines, Rejection::Rows);
+        let Some(own) = self.field_line(line, separator) else {
+            self.state.reject(line.0, Layout::KeyValueTable, Rejection::Rows);
             return None;
         };
         let mut fields = vec![own];
         let mut at = line.0;
         for _ in 0..MAX_LINES {
-            // What was read before is no part of this record.
-            if at <= self.log.field_lines_end || at == 0 {
+            // Lines that were already read do not belong to this record.
+            if at <= self.state.cursors.key_value_table_end || at == 0 {
                 break;
             }
             let near = at.saturating_sub(MAX_HEADER_BYTES);
@@ -41,7 +43,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             if is_border(&self.text[row.0..row.1]) && row.0 < row.1 {
                 continue;
             }
-            let Some(field) = self.field_line(row, mark) else { break };
+            let Some(field) = self.field_line(row, separator) else { break };
             fields.insert(0, field);
         }
         let mut end = line.1;
@@ -51,17 +53,19 @@ impl<R: ColumnRules> Reader<'_, R> {
                 break;
             }
             if !is_border(&self.text[row.0..row.1]) {
-                let Some(field) = self.field_line(row, mark) else { break };
+                let Some(field) = self.field_line(row, separator) else { break };
                 fields.push(field);
             }
             end = row.1;
         }
-        self.log.field_lines_end = end;
+        self.state.cursors.key_value_table_end = end;
         let has_head = fields.first().is_some_and(|f| self.is_head_of_fields(f));
         if has_head {
             fields.remove(0);
         }
-        self.record(&fields, has_head, end)
+        let table = self.record(&fields, has_head, end)?;
+        self.state.cursors.key_values_found_end = end;
+        Some(table)
     }
 
     /// Judges the fields of a record.
@@ -70,7 +74,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         let rules = self.headers(&names)?;
         let rule_of = |cell: Cell| self.rules.headers().rule(self.value(cell));
         let said = rules.iter().flatten().count();
-        // The values of a record are no headers, as the cells of a header and its first row of names are.
+        // The values of a record are not headers, unlike the cells of a header whose first row has names.
         let values_said = fields.iter().filter(|f| rule_of(f.1).is_some()).count();
         let is_record = match has_head {
             true => said > 0,
@@ -82,7 +86,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         if let Some(table) = self.login_record(fields, end) {
             return Some(table);
         }
-        // Without an account a word is no password.
+        // A plain word is a password only next to an account.
         let mut columns = self.columns(&names, &rules, false);
         columns.add_row(|n| fields.get(n).map(|f| f.1));
         let table = columns.finish(end);
@@ -99,14 +103,14 @@ impl<R: ColumnRules> Reader<'_, R> {
     }
 
     /// Reads a line with a name and a value.
-    fn field_line(&mut self, line: Cell, mark: &'static str) -> Option<Field> {
+    fn field_line(&mut self, line: Cell, separator: &'static str) -> Option<Field> {
         if line.1 - line.0 > MAX_HEADER_BYTES {
             return None;
         }
-        self.log.bytes += line.1 - line.0;
-        let (mut cells, end) = self.split(line.0, mark)?;
+        self.state.bytes += line.1 - line.0;
+        let (mut cells, end) = self.split(line.0, separator)?;
         let empty = |c: Option<&Cell>| c.is_some_and(|c| c.0 == c.1);
-        if FRAMES.contains(&mark) {
+        if FRAMES.contains(&separator) {
             if empty(cells.last()) {
                 cells.pop();
             }
@@ -122,19 +126,7 @@ impl<R: ColumnRules> Reader<'_, R> {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::{Classes, Engine};
-
-    fn found(text: &str) -> Vec<&str> {
-        let mut values: Vec<&str> = Engine::builtin()
-            .unwrap()
-            .scan(text, Classes::SENSITIVE)
-            .iter()
-            .map(|f| &text[f.start..f.end])
-            .collect();
-        values.sort_unstable();
-        values.dedup();
-        values
-    }
+    use super::super::tests::found;
 
     #[test]
     fn the_lines_of_one_record_are_fields() {
@@ -153,7 +145,17 @@ mod tests {
     }
 
     #[test]
-    fn tables_about_fields_are_no_records() {
+    fn a_field_of_a_record_is_not_a_header_of_the_fields_below_it() {
+        for text in [
+            "| Field | Value |\n|---|---|\n| Full name | Maren Tolliver |\n| Passport | ZS0000177 |\n| Plan | gold |\n",
+            "| Field | Value |\n|---|---|\n| Plan | gold |\n| Full name | Maren Tolliver |\n| Passport | ZS0000177 |\n",
+        ] {
+            assert_eq!(found(text), ["Maren Tolliver", "ZS0000177"], "{text}");
+        }
+    }
+
+    #[test]
+    fn tables_about_fields_are_not_records() {
         for text in [
             "| Field | Type |\n|---|---|\n| phone | string |\n| dob | date |\n| password | string |\n",
             "| Parameter | Description |\n|---|---|\n| username | Your account |\n| password | Your password |\n| phone | Contact phone |\n",
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_two_columns_is_no_record() {
+    fn a_table_of_two_columns_is_not_a_record() {
         assert_eq!(found("full_name,phone\nMaren Tolliver,600 555 014\nIvo Bracken,600 555 015\n").len(), 4);
         assert_eq!(found("| Name | Password |\n|---|---|\n| Maren Tolliver | zebraduck |\n").len(), 2);
     }
