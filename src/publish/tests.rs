@@ -322,7 +322,7 @@ fn an_added_release_deletes_and_replaces_nothing_and_needs_a_dataset() {
     assert_nothing_sent(&hub);
 
     let whole = to_hub(&hub, Visibility::Private);
-    publish_blocking(&whole, &told(&[("data/train-00000.jsonl", b"no card")])).unwrap();
+    send(&hub, &whole).unwrap();
     let before = hub.files(REPO);
     for fault in [None, Some(Fault::DropAfter)] {
         if let Some(fault) = fault {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use clawgate::app::Failure;
 use clawgate::app::release::{PrepareParams, PrepareReport};
+use clawgate::export::FormatId;
 use serde_json::{Value, json};
 
-use crate::attacks::{HubWorld, REPO, stored};
+use crate::attacks::{HubWorld, REPO, store, stored};
 use crate::hub_double::{Fault, read_token};
 use crate::world::{PASSPHRASE, Ran, confirm, review_to_end, run};
 
@@ -15,7 +16,7 @@ const SHARD: &str = "data/train-00000.jsonl";
 /// The rows at the head, by the id of their session.
 pub fn rows(w: &HubWorld) -> BTreeMap<String, Value> {
     let files = w.hub.files(REPO);
-    let shards = files.iter().filter(|(path, _)| path.starts_with("data/"));
+    let shards = files.iter().filter(|(path, _)| path.starts_with("data/train-"));
     let lines = shards.flat_map(|(_, bytes)| bytes.split(|b| *b == b'\n')).filter(|line| !line.is_empty());
     lines
         .map(|line| {
@@ -131,6 +132,80 @@ fn without_a_token_for_reading_a_person_unlocks_the_dataset_when_the_release_is_
     // What a person unlocked stays pinned, so that an agent can prepare the same release again.
     let again = run(&w.world, &["prepare", "--json"]);
     assert_eq!((again.code, &again.json()["carried"]), (0, &json!(1)), "{}", again.out);
+}
+
+#[test]
+fn files_of_others_are_replaced_only_if_the_screen_names_them() {
+    let mut w = published();
+    w.hub.push(REPO, &[("README.md", Some(b"edited by hand"))]);
+    prepare(&mut w).unwrap();
+    reviewed(&w);
+    // A program of the user hides the file from the screen.
+    let (state, mut extra) = stored(&w.world, &w.release);
+    let shown = extra.clone();
+    extra["head"].as_object_mut().unwrap().remove("replaced").unwrap();
+    store(&w.world, &w.release, &state.to_string(), &extra.to_string());
+    let commits = w.hub.commits(REPO);
+    let ran = w.sign();
+    assert!(ran.code == 1 && ran.flat().contains("contains 1 file (README.md)"), "{}", ran.out);
+    assert_eq!(
+        (w.hub.commits(REPO), w.hub.files(REPO)["README.md"].as_slice()),
+        (commits, &b"edited by hand"[..])
+    );
+    let (state, _) = stored(&w.world, &w.release);
+    store(&w.world, &w.release, &state.to_string(), &shown.to_string());
+    let ran = w.sign();
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.flat().contains("REPLACES or deletes 1 file of others: README.md"), "{}", ran.out);
+}
+
+#[test]
+fn after_a_withdrawal_the_next_release_knows_the_files_as_the_signed_statement_names_them() {
+    let mut w = published();
+    push_row(&w, "other-machine-1", "walnut");
+    prepare(&mut w).unwrap();
+    reviewed(&w);
+    assert_eq!(w.sign().code, 0);
+    let key = stored(&w.world, &w.release).0["rows"].as_object().unwrap().keys().next().unwrap().clone();
+    let id = key.split_once(':').unwrap().1.to_owned();
+    let ran = withdraw(&w, &[&w.release, "--session", &key]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    prepare(&mut w).unwrap();
+    reviewed(&w);
+    let ran = w.sign();
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(!ran.flat().contains("REPLACES"), "the files are those of the archive: {}", ran.out);
+    assert!(rows(&w).contains_key("other-machine-1") && !rows(&w).contains_key(&id));
+}
+
+#[test]
+fn a_withdrawn_session_stays_in_no_other_configuration() {
+    let mut w = published();
+    push_row(&w, "other-machine-1", "walnut");
+    let formats = vec![FormatId::Rows, FormatId::Messages, FormatId::Traces];
+    let report = w.app(0).prepare(&PrepareParams { new: true, formats, ..PrepareParams::default() }).unwrap();
+    w.release = report.release;
+    reviewed(&w);
+    let ran = w.sign();
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let is_other = |path: &String| path.starts_with("data/messages-") || path.starts_with("data/traces/");
+    assert!(w.hub.files(REPO).keys().filter(|path| is_other(path)).count() > 1);
+    let own = stored(&w.world, &w.release).0["rows"].as_object().unwrap().clone();
+    let key = own.keys().find(|key| !key.starts_with("published:")).unwrap().clone();
+    let id = key.split_once(':').unwrap().1.to_owned();
+    let ran = withdraw(&w, &[&w.release, "--session", &key]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.flat().contains("other configurations of the dataset"), "{}", ran.out);
+    let files = w.hub.files(REPO);
+    assert!(!files.keys().any(is_other), "{:?}", files.keys());
+    for (path, bytes) in &files {
+        assert!(!String::from_utf8_lossy(bytes).contains(&id), "{path}");
+    }
+    assert!(!String::from_utf8_lossy(&files["README.md"]).contains("messages-"));
+    prepare(&mut w).unwrap();
+    reviewed(&w);
+    let ran = w.sign();
+    assert_eq!(ran.code, 0, "{}", ran.out);
 }
 
 /// The person takes a release back.

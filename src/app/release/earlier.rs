@@ -144,7 +144,10 @@ fn compared(adds: bool, own: &[ProvenRow], earlier: &[ProvenRelease]) -> Earlier
             removed: if adds { 0 } else { there.difference(&own_sessions).count() as u64 },
         },
         digest: data_encoding::HEXLOWER.encode(&hash.finalize()),
-        whole: earlier.iter().find(|release| release.is_whole).map(|release| release.digest.clone()),
+        whole: earlier
+            .iter()
+            .find(|release| release.is_whole && !release.is_changed)
+            .map(|release| release.digest.clone()),
         files,
     }
 }
@@ -215,6 +218,7 @@ mod tests {
         };
         let release = |is_whole, path: &str, rows: &[ProvenRow]| ProvenRelease {
             is_whole,
+            is_changed: false,
             digest: format!("digest of {path}"),
             files: [(path.to_owned(), "aa".to_owned())].into(),
             rows: rows.to_vec(),

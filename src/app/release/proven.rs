@@ -53,6 +53,8 @@ impl Publication {
 /// A proven release whose files are in the dataset at a destination.
 pub(super) struct ProvenRelease {
     pub is_whole: bool,
+    /// Whether sessions were withdrawn from the dataset after it.
+    pub is_changed: bool,
     /// Digest of its files.
     pub digest: String,
     /// SHA-256 of each file, by path.
@@ -61,12 +63,14 @@ pub(super) struct ProvenRelease {
 }
 
 impl ProvenRelease {
-    /// Applies a later withdrawal from the dataset. A file that it wrote is that of the whole release if no added one has it.
+    /// Applies a later withdrawal from the dataset. The digest is no longer that of a dataset, because its statement is gone, so that
+    /// nothing can be added to it: the next release is a whole one. A file that it wrote is that of the whole release if no added one has it.
     fn withdraw(&mut self, withdrawn: &WithdrawnFiles) {
         if withdrawn.repository_deleted {
             (self.files, self.rows) = (BTreeMap::new(), Vec::new());
             return;
         }
+        self.is_changed = true;
         self.files.retain(|path, _| !withdrawn.deleted.contains(path));
         for (path, sha256) in &withdrawn.written {
             if self.is_whole || self.files.contains_key(path) {
@@ -196,7 +200,7 @@ impl App {
         };
         let rows = rows_in(layout, bytes, files.keys().map(String::as_str))?;
         let digest = publication.provenance.digest.clone();
-        Some(ProvenRelease { is_whole: *layout == Layout::Whole, digest, files, rows })
+        Some(ProvenRelease { is_whole: *layout == Layout::Whole, is_changed: false, digest, files, rows })
     }
 }
 
@@ -232,5 +236,40 @@ mod tests {
         assert_eq!((rows[0].session(), rows[0].version.as_str()), (("pi", "b"), ""));
         assert_eq!(rows_of_files(&[file("metadata.json", "{}")]), None);
         assert_eq!(rows_of_files(&[file("data/train-00000.jsonl", "")]), None, "no metadata");
+    }
+
+    #[test]
+    fn a_withdrawal_changes_the_files_and_rows_of_a_release() {
+        let row =
+            |id: &str| ProvenRow { agent: "claude".into(), session_id: id.into(), version: String::new() };
+        let mut release = ProvenRelease {
+            is_whole: true,
+            is_changed: false,
+            digest: "d".into(),
+            files: [("metadata.json", "m1"), ("provenance.json", "p1"), ("data/train-00000.jsonl", "s1")]
+                .map(|(path, sha256)| (path.to_owned(), sha256.to_owned()))
+                .into(),
+            rows: vec![row("a"), row("b")],
+        };
+        let mut withdrawn = WithdrawnFiles {
+            v: 1,
+            release: "r".into(),
+            destination: "hf:alice/traces".into(),
+            revision: Some("main".into()),
+            rows: ["a".to_owned()].into(),
+            written: [("metadata.json".to_owned(), "m2".to_owned())].into(),
+            deleted: ["provenance.json".to_owned()].into(),
+            repository_deleted: false,
+            commit: None,
+            key: String::new(),
+            at: crate::trace::Timestamp(0),
+        };
+        release.withdraw(&withdrawn);
+        assert_eq!(release.files["metadata.json"], "m2");
+        assert!(release.is_changed && !release.files.contains_key("provenance.json"));
+        assert_eq!(release.rows, [row("b")]);
+        withdrawn.repository_deleted = true;
+        release.withdraw(&withdrawn);
+        assert!(release.files.is_empty() && release.rows.is_empty());
     }
 }
