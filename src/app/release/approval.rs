@@ -27,6 +27,7 @@ use super::earlier::EarlierRows;
 use super::evidence_check::{Statement, VerifiedEvidence};
 use super::privacy::masked;
 use super::review::{Coverage, EvidenceReport};
+use super::row_readers::{ReaderRows, readers, rows_read};
 use super::sealed::rows_of;
 
 /// A key is announced as new for this long: a week, in milliseconds.
@@ -157,14 +158,6 @@ impl Approval {
 pub struct ProjectRows {
     /// Name of the project in the rows. Untrusted text.
     pub project: String,
-    pub rows: u64,
-}
-
-/// Rows whose served parts one reader read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReaderRows {
-    /// `person`, `agent`, or `agent:` and the name of its client.
-    pub by: String,
     pub rows: u64,
 }
 
@@ -379,29 +372,6 @@ impl App {
 /// The rows that stay at the destination beside those of the release. The policy limits the dataset as a whole.
 pub(super) fn rows_there(earlier: Option<&EarlierCounts>) -> u64 {
     earlier.filter(|earlier| earlier.adds).map_or(0, |earlier| earlier.rows)
-}
-
-/// The rows that each reader read completely.
-pub(super) fn readers(open: &OpenRelease) -> Vec<ReaderRows> {
-    let mut by: BTreeMap<&str, u64> = BTreeMap::new();
-    for row in open.release.rows.values() {
-        if let Some(read) = open.release.read.get(&row.sha256) {
-            *by.entry(&read.by).or_default() += 1;
-        }
-    }
-    by.into_iter().map(|(by, rows)| ReaderRows { by: by.to_owned(), rows }).collect()
-}
-
-/// The figures of the readers, by people and by agents.
-pub(super) fn rows_read(by: &[ReaderRows], rows_total: u64) -> RowsRead {
-    let sum = |person: bool| by.iter().filter(|r| (r.by == "person") == person).map(|r| r.rows).sum();
-    let (rows_read_by_people, rows_read_by_agents): (u64, u64) = (sum(true), sum(false));
-    RowsRead {
-        rows_total,
-        rows_read: rows_read_by_people + rows_read_by_agents,
-        rows_read_by_people,
-        rows_read_by_agents,
-    }
 }
 
 /// Counts the rows of the shards, by project. It reads the bytes that would be published, and not the archive.

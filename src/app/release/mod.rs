@@ -36,6 +36,7 @@ pub(crate) mod publish;
 mod read_token;
 mod removed_exclusions;
 pub(crate) mod review;
+mod row_readers;
 pub(crate) mod sealed;
 pub(crate) mod second_approval;
 pub(crate) mod second_redaction;
@@ -53,9 +54,7 @@ pub(crate) mod verify_dataset;
 pub(crate) mod withdraw;
 mod withdrawn_files;
 
-pub use approval::{
-    Approval, ApprovalScreen, KeptValue, OtherKey, Preview, ProjectRows, ReaderRows, SampleRow,
-};
+pub use approval::{Approval, ApprovalScreen, KeptValue, OtherKey, Preview, ProjectRows, SampleRow};
 pub use approver_keys::{EnrolledKey, KeysReport};
 pub use check_published::{DryRun, PublishedCheck};
 pub use confirm::{ConfirmParams, ConfirmReport, MIN_NAME_CHARS};
@@ -76,6 +75,7 @@ pub use review::{
     PageSize, PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC,
     ReaderReport, ReadingEffort, Remaining, ReviewParams, ReviewReport, Undone, check_quote, finding_kinds,
 };
+pub use row_readers::ReaderRows;
 pub use second_approval::{Approvals, CosignReport, SecondPreview, ToCosign};
 pub use second_revocation::{Revocation, RevocationReport};
 pub use sign::{SignReport, Signed};

@@ -16,9 +16,9 @@ use crate::trace::Timestamp;
 use crate::workflow::{Assurance, AuditPosition, FileEntry, NameScan, ReceiptFacts, Target, Visibility};
 
 use super::OpenRelease;
-use super::approval::{readers, rows_read};
 use super::evidence_check::VerifiedEvidence;
 use super::review::{Coverage, ReaderReport};
+use super::row_readers::{readers, rows_read};
 
 /// Maximum size of a provenance file, in MiB.
 pub(super) const MAX_PROVENANCE_MIB: u64 = 4;
