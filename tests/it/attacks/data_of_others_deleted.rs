@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::{HubWorld, REPO};
+use crate::growing::rows;
 use crate::new_only::{SECOND, flat, one_published, prepare, publish};
-use crate::world::{confirm, copy_tree, ok, review_to_end};
+use crate::world::{confirm, copy_tree, ok, review_to_end, run};
 
 /// Puts files into the dataset, as somebody else does.
 fn put(w: &HubWorld, files: &[(&str, &[u8])]) -> BTreeMap<String, Vec<u8>> {
@@ -16,24 +17,21 @@ fn put(w: &HubWorld, files: &[(&str, &[u8])]) -> BTreeMap<String, Vec<u8>> {
     w.hub.files(REPO)
 }
 
-/// The person reviews, confirms and signs. The upload is refused, and the dataset stays.
-fn assert_refused(w: &HubWorld, there: &BTreeMap<String, Vec<u8>>, example: &str) {
+/// The person reviews and confirms.
+fn reviewed(w: &HubWorld) {
     let mut app = w.app(0);
     review_to_end(&mut app);
     confirm(&mut app).unwrap();
-    drop(app);
-    let ran = w.sign();
-    assert!(ran.code == 1 && flat(&ran.out).contains(example), "{}", ran.out);
-    assert_eq!(w.hub.files(REPO), *there);
 }
 
 #[test]
 fn rows_of_somebody_else_beside_published_ones_are_not_deleted() {
-    let mut w = one_published();
+    let w = one_published();
     let there = put(&w, &[("data/train-00007.jsonl", b"{\"hand\":\"made\"}\n")]);
     ok(&w.world, &["approve", SECOND, "--json"]);
-    prepare(&mut w, &["--new"]);
-    assert_refused(&w, &there, "data/train-00007.jsonl");
+    let ran = run(&w.world, &["prepare", "--new", "--json"]);
+    assert!(ran.code == 1 && ran.out.contains("unmergeable"), "{}", ran.out);
+    assert_eq!(w.hub.files(REPO), there);
 }
 
 #[test]
@@ -44,25 +42,44 @@ fn rows_that_a_restored_archive_forgot_are_not_deleted() {
     ok(&w.world, &["approve", SECOND, "--json"]);
     prepare(&mut w, &["--new-only"]);
     publish(&w);
-    let added = format!("additions/{}", w.release);
     fs::remove_dir_all(w.world.state()).unwrap();
     copy_tree(&backup, &w.world.state());
-    let there = w.hub.files(REPO);
+    let there = rows(&w);
     crate::scope::log(&w.world, 2, "/srv/shop");
     ok(&w.world, &["scan", "--json"]);
     ok(&w.world, &["approve", "claude:7b1e0002", "--json"]);
     prepare(&mut w, &["--new"]);
-    assert_refused(&w, &there, &added);
+    reviewed(&w);
+    let ran = w.sign();
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(flat(&ran.out).contains("REPLACES or deletes 1 file of others: additions/"), "{}", ran.out);
+    let now = rows(&w);
+    assert!(there.keys().all(|id| now.contains_key(id)), "{:?} {:?}", there.keys(), now.keys());
 }
 
 #[test]
-fn the_card_and_other_files_of_the_person_are_not_replaced() {
-    for path in ["README.md", "metadata.json", "provenance.json", "data/notes.parquet"] {
+fn the_card_and_other_files_of_the_person_are_not_replaced_without_a_word() {
+    for (path, may_be_replaced) in [
+        ("README.md", true),
+        ("metadata.json", true),
+        ("provenance.json", false),
+        ("data/notes.parquet", false),
+    ] {
         let w = HubWorld::confirmed();
         w.hub.repo(REPO, true, &[(path, b"mine")]);
         let there = w.hub.files(REPO);
         let ran = w.sign();
-        assert!(ran.code == 1 && flat(&ran.out).contains(path), "{}", ran.out);
+        assert!(ran.code == 3 && flat(&ran.out).contains("changed by somebody else"), "{}", ran.out);
         assert_eq!(w.hub.files(REPO), there);
+        // The release was prepared again with what is there.
+        reviewed(&w);
+        let ran = w.sign();
+        let said = flat(&ran.out);
+        if may_be_replaced {
+            assert!(said.contains(&format!("REPLACES or deletes 1 file of others: {path}")), "{said}");
+        } else {
+            assert!(ran.code == 1 && said.contains(&format!("contains 1 file ({path})")), "{said}");
+            assert_eq!(w.hub.files(REPO), there);
+        }
     }
 }

@@ -58,7 +58,6 @@ fn sessions_that_leave_are_counted_although_the_archive_denies_them() {
 fn an_invented_earlier_release_deletes_no_dataset_of_another_archive() {
     let mut w = one_published();
     let (first, other) = (w.release.clone(), "alice/other");
-    w.hub.repo(other, true, &[("README.md", b"theirs"), ("data/train-00000.jsonl", b"{}\n{}\n")]);
     ok(&w.world, &["approve", SECOND, "--json"]);
     prepare(&mut w, &["--new", "--repo", other]);
     confirmed(&w);
@@ -84,11 +83,12 @@ fn an_invented_earlier_release_deletes_no_dataset_of_another_archive() {
         AuditEntry::after(last, NOW, Actor::Person, "published", Some(id), detail.clone())
     };
     w.app(0).archive.audit_append(forge).unwrap();
+    w.hub.repo(other, true, &[("README.md", b"theirs"), ("data/train-00000.jsonl", b"{}\n{}\n")]);
     let before = w.hub.files(other);
     let ran = w.person(&["sign", &w.release], &[("to approve: ", other), ("Passphrase: ", PASSPHRASE)]);
     let shown = flat(&ran.out);
     assert!(
-        ran.code == 1 && shown.contains("contains 2 files") && !shown.contains("replaces the"),
+        ran.code == 3 && shown.contains("changed by somebody else") && !shown.contains("replaces the"),
         "{shown}"
     );
     assert_eq!(w.hub.files(other), before);
