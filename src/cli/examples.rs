@@ -40,6 +40,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("import", &["clawgate import conversations.jsonl", "clawgate import hub:alice/my-traces"]),
     ("diff", &["clawgate diff old-export new-export"]),
     ("bundle create", &["clawgate bundle create claude:295d0175"]),
+    ("bundle", &["clawgate bundle create", "clawgate bundle list"]),
+    ("bundle list", &["clawgate bundle list --json"]),
+    ("bundle view", &["clawgate bundle view"]),
+    ("bundle share", &["clawgate bundle share"]),
     ("bundle export", &["clawgate bundle export --format messages --output training"]),
     ("forget", &["clawgate forget claude:295d0175", "clawgate forget --project shop-api --before 90d"]),
     (

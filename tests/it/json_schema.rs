@@ -70,9 +70,12 @@ const EMPTY_LISTS: &[(&str, &str)] = &[
 
 /// Fields of structs that no answer has here, with the reason.
 const NOT_PRINTED: &[(&str, &str)] = &[
+    ("Agent.model_name", "a part of a file in the format atif"),
+    ("Agent.tool_definitions", "a part of a file in the format atif"),
     ("AcceptedDamage.sha256", "needs a person on a terminal; tests/it/attacks/audit_log_cut.rs"),
     ("AuditHead.accepted", "needs a person on a terminal; tests/it/attacks/audit_log_cut.rs"),
     ("Config.pricing", "needs a signing key"),
+    ("ExportConfig.formats", "needs `prepare --format`; tests/it/export.rs"),
     ("EvidenceReport.reader", "needs an agent that finds decoys; tests/it/review.rs"),
     ("Evidence.measured", "needs an agent that finds decoys; tests/it/review.rs"),
     ("NextStep.human_action", "answers have it beside `next`"),

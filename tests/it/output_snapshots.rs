@@ -17,6 +17,12 @@ const WITHOUT_SNAPSHOT: &[(&str, &str)] = &[
     ("serve", "runs until it is interrupted"),
     ("cost serve", "runs until it is interrupted"),
     ("mcp", "prints protocol messages only"),
+    ("bundle", "has only subcommands"),
+    ("bundle create", "prints what `prepare` prints"),
+    ("bundle list", "prints what `releases` prints"),
+    ("bundle view", "prints what `preview` prints"),
+    ("bundle export", "prints what `export` prints"),
+    ("bundle share", "prints the next step of `status`"),
     ("selftest", "measures detection, which other tests check; it takes too long here"),
 ];
 
@@ -209,6 +215,12 @@ fn the_output_of_every_command_matches_its_snapshot() {
     s.snapshot("redact", &["redact"], "mail ada@lovelace.dev about it\n", usize::MAX);
     s.snapshot("completions", &["completions", "bash"], "", MAX_DATA_LINES);
     s.snapshot("man", &["man", "completions"], "", MAX_DATA_LINES);
+    let exported = s.world.tmp.path().join("exported").display().to_string();
+    let key = "00".repeat(32);
+    let export = ["export", "--session", SESSION, "--output", &exported, "--placeholder-key", &key];
+    s.snapshot("export", &export, "", usize::MAX);
+    s.snapshot("import", &["import", &exported], "", usize::MAX);
+    s.snapshot("diff", &["diff", &exported, &exported], "", usize::MAX);
     s.snapshot("forget", &["forget", "claude:d887a41e", "--yes"], "", usize::MAX);
     s.show(&["demo"]);
 

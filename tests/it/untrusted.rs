@@ -5,6 +5,9 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::mcp_client::Client;
+use clawgate::app::Actor;
+use clawgate::app::sessions::ScopeParams;
+
 use crate::world::{World, ok, run};
 
 /// A sentence that addresses the reader.
@@ -220,13 +223,14 @@ fn a_refusal_names_no_path_that_the_agent_did_not_write() {
     let world = World::new(&["claude-2.1.329"]);
     let mut client = crate::mcp_client::Client::ready(&world);
     client.call("scan", &json!({}));
-    let project = client.call("list", &json!({ "what": "projects" }))["projects"][0].clone();
-    let name = project["name"].as_str().unwrap().to_owned();
-    run(&world, &["config", "--redact", &name]);
-    run(&world, &["scope", "--exclude", &name]);
-    let shown = client.call("list", &json!({ "what": "projects" }))["projects"].clone();
-    let shown =
-        shown.as_array().unwrap().iter().find(|p| p["excluded"] == json!(true)).unwrap()["name"].clone();
+    let name = "calc-app".to_owned();
+    let mut person = world.app_as(Actor::Person, 0);
+    let (exclude, redact) = (vec![name.clone()], vec![name.clone()]);
+    person.set_scope(&ScopeParams { exclude, redact, ..ScopeParams::default() }).unwrap();
+    drop(person);
+    let projects = client.call("list", &json!({ "what": "projects" }))["projects"].clone();
+    let excluded = projects.as_array().unwrap().iter().find(|p| p["excluded"] == json!(true));
+    let shown = excluded.unwrap_or_else(|| panic!("{projects}"))["name"].clone();
     assert_ne!(shown, json!(name));
     let refused = client.refused("set_scope", &json!({ "include": [shown] }));
     assert!(refused["human_action"].is_string() || refused["next"].is_object(), "{refused}");

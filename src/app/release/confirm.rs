@@ -37,6 +37,7 @@ pub struct ConfirmParams {
     #[schemars(description = "Not stored.")]
     pub full_name: Option<String>,
     /// Whether the person declined the search for their name.
+    #[schemars(description = "The person declined the search.")]
     #[serde(default)]
     pub skip_full_name_scan: bool,
     /// The person accepts that the name is in the files. The interface has asked for their passphrase.

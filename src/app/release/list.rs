@@ -132,7 +132,7 @@ impl App {
             .for_person(message(&local));
         Ok(Some(match unpublished {
             0 => failure.hint("clawgate releases").hint("clawgate inbox"),
-            _ => failure.hint(self.prepare_step().command),
+            _ => failure.hint(self.next_release()?.0.command),
         }))
     }
 }

@@ -58,18 +58,25 @@ pub struct Args {
 /// Options of `export` in DataClaw and ClawTrace, where it is the way to publish.
 #[derive(Debug, clap::Args)]
 struct OfPredecessors {
+    /// Accepted for DataClaw: nothing is sent
     #[arg(long, hide = true)]
     no_push: bool,
+    /// Accepted for DataClaw: use `--session`
     #[arg(long, hide = true)]
     source: Option<String>,
+    /// Accepted for DataClaw: use `scope`
     #[arg(long, hide = true)]
     all_projects: bool,
+    /// Accepted for DataClaw: use `confirm` and `sign`
     #[arg(long, hide = true)]
     publish_attestation: Option<String>,
+    /// Accepted for ClawTrace: use `pii-review`
     #[arg(long, hide = true)]
     pii_review: bool,
+    /// Accepted for ClawTrace: use `pii-apply`
     #[arg(long, hide = true)]
     pii_apply: bool,
+    /// Accepted for ClawTrace: use `pii-review`
     #[arg(long, hide = true)]
     pii_provider: Option<String>,
 }

@@ -8,7 +8,7 @@ use crate::cli::render::bold;
 
 /// Read an export of clawgate, DataClaw or ClawTrace into the archive, and report what today's rules find in it
 ///
-/// Sessions that the archive has already are left as they are. Nothing of an import is approved: `clawgate approve` does that.
+/// Sessions that the archive already has are left as they are. An import approves nothing.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// File with rows, folder with such files, or hub:OWNER/NAME

@@ -628,10 +628,8 @@ fn is_image_tag(text: &str) -> bool {
     text == "<image>" || (text.starts_with("<image name=") && text.ends_with('>'))
 }
 
-/// Returns the text and the exit code of a tool's output.
-///
-/// An output is a JSON object `{"output", "metadata": {"exit_code"}}`, or a header with `Process exited with code N` or
-/// `Exit code: N` that ends with `Output:`, or plain text.
+/// Returns the text and the exit code of a tool's output: a JSON object `{"output", "metadata": {"exit_code"}}`, or a header
+/// with `Process exited with code N` or `Exit code: N` that ends with `Output:`, or plain text.
 fn output_and_exit_code(output: String) -> (String, Option<i64>) {
     #[derive(serde::Deserialize)]
     struct Wrapped {
