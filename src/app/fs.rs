@@ -70,7 +70,11 @@ pub(crate) fn try_lock(file: &File, path: &Path) -> Result<bool, Failure> {
 
 /// Writes a file that only its owner can read (0600). The file is replaced in one step, or not at all.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let dir = path.parent().unwrap_or(Path::new("."));
+    write_private_by_way_of(path.parent().unwrap_or(Path::new(".")), path, bytes)
+}
+
+/// The same, with the unfinished file in another directory of the same file system. A killed program leaves it there.
+pub(crate) fn write_private_by_way_of(dir: &Path, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let io = |e: &io::Error| io_failure("cannot write", path, e);
     // A NamedTempFile has the mode 0600.
     let mut tmp = tempfile::NamedTempFile::new_in(dir).map_err(|e| io(&e))?;

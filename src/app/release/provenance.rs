@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::fs::{make_private_dir, write_private, write_private_json};
+use crate::app::fs::{make_private_dir, write_private_by_way_of, write_private_json};
 use crate::app::{App, Failure};
 use crate::gate::{
     Envelope, GateError, InTotoStatement, PublicKey, RowsRead, STATEMENT_TYPE, SealedFile, Unlocked,
@@ -159,13 +159,15 @@ impl App {
 
     /// Keeps a provenance statement for the upload, and puts a copy beside the sealed files for the person to read.
     pub(super) fn store_provenance(&self, id: &str, envelope: &Envelope) -> Result<(), Failure> {
-        make_private_dir(&self.dir().join("receipts"))?;
+        let receipts = self.dir().join("receipts");
+        make_private_dir(&receipts)?;
         write_private_json(&self.provenance_path(id), envelope)?;
         match provenance_file(envelope) {
             Some(file) if self.sealed_dir(id).is_dir() => {
                 let path = self.sealed_dir(id).join(&file.path);
                 path.parent().map_or(Ok(()), make_private_dir)?;
-                write_private(&path, &file.bytes)
+                // An unfinished file beside the sealed ones would count as a change of the release.
+                write_private_by_way_of(&receipts, &path, &file.bytes)
             }
             _ => Ok(()),
         }
