@@ -171,7 +171,7 @@ pub fn format(id: FormatId) -> &'static dyn Format {
 }
 
 /// The SHA-256 of a document before its hash is in it, in lower-case hex: the version of what is exported. The version of the
-/// session in the archive would let readers try what a placeholder stands for.
+/// session in the archive would let readers try what a placeholder hides.
 fn content_hash(document: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(document))
 }

@@ -160,7 +160,7 @@ fn is_worded_like_placeholder(value: &str, lower: &str) -> bool {
     let mut wording = Wording::default();
     for hit in finder.find_overlapping_iter(b) {
         let (start, end, part) = (hit.start(), hit.end(), PLACEHOLDER_PARTS.list()[hit.pattern().as_usize()]);
-        // A mask stands for the rest of the value.
+        // A mask hides the rest of the value.
         if part.starts_with(['*', '.', '<']) {
             return true;
         }

@@ -126,7 +126,7 @@ pub enum Event {
     },
     /// The upload failed. The receipt stays valid until it expires.
     PublishFailed,
-    /// Somebody else changed the destination, so that the files no longer belong to what stands there.
+    /// Somebody else changed the destination, so that the files no longer belong to what is there.
     HeadMoved,
     /// The receipt was revoked before it was used.
     ReceiptRevoked,

@@ -29,7 +29,7 @@ pub(crate) fn is_carried(key: &SessionKey) -> bool {
     key.agent() == CARRIED
 }
 
-/// A row as it stands in the dataset.
+/// A row as it is in the dataset.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct CarriedRow {
     pub key: SessionKey,

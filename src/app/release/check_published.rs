@@ -1,4 +1,4 @@
-//! Compares what stands at a destination with what was published there, and lists the requests of an upload before it.
+//! Compares what is at a destination with what was published there, and lists the requests of an upload before it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +22,7 @@ const MAX_FILE_MIB: u64 = 16;
 pub struct PublishedCheck {
     pub release: String,
     pub destination: String,
-    /// Whether every file of the release stands there byte for byte.
+    /// Whether every file of the release is there byte for byte.
     pub valid: bool,
     /// Files that were compared.
     pub files: u64,

@@ -1,4 +1,4 @@
-//! What stands at the destination of a whole release when it is prepared: the commit at its head, the rows of others, which the
+//! What is at the destination of a whole release when it is prepared: the commit at its head, the rows of others, which the
 //! release carries on, and the sessions that were withdrawn there.
 //!
 //! The head is pinned: a release replaces files only on top of this commit. The rows are kept in a private file beside the values
@@ -35,7 +35,7 @@ pub(super) fn rows_of_head(head: &Head) -> Result<BTreeMap<SessionKey, CarriedRo
     for (path, bytes) in head.contents.iter().filter(|(path, _)| is_shard(path)) {
         for line in bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
             let row = CarriedRow::parse(line)
-                .ok_or_else(|| unmergeable(&format!("{path} has a line that is no row with an id")))?;
+                .ok_or_else(|| unmergeable(&format!("{path} has a line that is not a row with an id")))?;
             rows.insert(row.key.clone(), row);
         }
     }
@@ -47,7 +47,7 @@ impl App {
         self.dir().join("private").join(format!("{id}.head.jsonl"))
     }
 
-    /// Pins what stands at the destination of a whole release to the Hub. `own` are the sessions that it will contain, from which
+    /// Pins what is at the destination of a whole release to the Hub. `own` are the sessions that it will contain, from which
     /// those that were withdrawn there are removed; their number is returned.
     ///
     /// # Errors
@@ -253,7 +253,7 @@ fn head_locked(repo: &str, open: &OpenRelease) -> Failure {
     let id = if open.stored.is_some() { format!(" {}", open.id()) } else { String::new() };
     let command = format!("clawgate prepare{id}");
     let message = format!(
-        "A human is needed: what stands in {repo} has to be read before it is replaced, and there is no token for reading. Ask the \
+        "A human is needed: what is in {repo} has to be read before it is replaced, and there is no token for reading. Ask the \
          person to run `{command}` in their own terminal, where it asks for their passphrase, or to store a read-only token \
          with `clawgate login --read-token`."
     );

@@ -1,4 +1,4 @@
-//! A token that can only read, with which `prepare` sees what stands at a private destination.
+//! A token that can only read, with which `prepare` sees what is at a private destination.
 
 use std::path::PathBuf;
 

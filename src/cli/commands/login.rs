@@ -18,7 +18,7 @@ pub struct Args {
     /// Reach the Hub through this proxy, for example http://proxy.example:3128
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
-    /// Store a token that can only read, not encrypted, with which `prepare` sees what stands in a private dataset. If you enter
+    /// Store a token that can only read, not encrypted, with which `prepare` sees what is in a private dataset. If you enter
     /// none, the stored one is removed
     #[arg(long)]
     read_token: bool,

@@ -84,7 +84,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         Err(f) if f.code == "head_locked" && cli.can_prompt() => {
             let mut terminal = cli.open_terminal("clawgate prepare")?;
             terminal
-                .print_line("What stands at the destination is read with your Hub token. Nothing is sent.")?;
+                .print_line("What is at the destination is read with your Hub token. Nothing is sent.")?;
             let app = cli.app()?;
             terminal.passphrase(|passphrase| app.prepare_unlocked(&params, passphrase))?
         }
@@ -122,7 +122,7 @@ pub(super) fn render(r: &PrepareReport, width: usize) -> String {
         ));
     }
     if r.carried > 0 {
-        out.push_str(&format!("carried on   {} of others that stand there\n", pluralize(r.carried, "row")));
+        out.push_str(&format!("carried on   {} of others that are there\n", pluralize(r.carried, "row")));
     }
     if !r.adds_to.is_empty() {
         out.push_str(&format!(

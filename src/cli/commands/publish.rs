@@ -30,7 +30,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum PublishCommand {
-    /// Compare what stands at the destination with what was published, byte for byte
+    /// Compare what is at the destination with what was published, byte for byte
     ///
     /// Reads the destination and changes nothing. A private dataset is read with a token that can only read (see `clawgate login
     /// --read-token`), else with your passphrase. Exit code 1 if a file is missing or differs.

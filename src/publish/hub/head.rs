@@ -1,4 +1,4 @@
-//! Reads what stands at the head of a dataset, before a release is prepared. Nothing here changes anything.
+//! Reads what is at the head of a dataset, before a release is prepared. Nothing here changes anything.
 
 use std::collections::BTreeMap;
 

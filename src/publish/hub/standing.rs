@@ -1,4 +1,4 @@
-//! What stands at the destination before a release is sent, compared with what the person who signed was told.
+//! What is at the destination before a release is sent, compared with what the person who signed was told.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -71,7 +71,7 @@ fn is_done(head: &Head, removal: &Removal) -> bool {
         && !removal.delete.iter().any(|path| head.files.contains_key(path))
 }
 
-/// Checks that the changes only take away: each line that is written stands in the dataset, and every row of another session
+/// Checks that the changes only take away: each line that is written is in the dataset, and every row of another session
 /// stays. Only card and metadata may have other bytes.
 fn check(head: &Head, removal: &Removal, ids: &BTreeSet<String>) -> Result<(), PublishError> {
     let bad = |path: &str| PublishError::BadPath { path: path.to_owned() };
